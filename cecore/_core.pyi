@@ -1,0 +1,26 @@
+"""The compiled kernels: see _core.pyx and include/cecore.h."""
+
+from typing import Any
+
+import numpy.typing as npt
+
+def run(
+    op: int,
+    x: npt.NDArray[Any],
+    labels: npt.NDArray[Any] | None,
+    labels_type: int,
+    weight: npt.NDArray[Any] | None,
+    weight_type: int,
+    value: npt.NDArray[Any] | None,
+    out: npt.NDArray[Any] | None,
+    hessian: npt.NDArray[Any] | None,
+    denominator: float,
+    want_total: bool,
+    threads: int,
+) -> float: ...
+def find_bad(check: int, a: npt.NDArray[Any], a_type: int, classes: int, threads: int) -> int: ...
+def total(a: npt.NDArray[Any], a_type: int) -> float: ...
+def isa() -> str: ...
+def available_isas() -> tuple[str, ...]: ...
+def max_threads() -> int: ...
+def threading() -> str: ...

@@ -1,0 +1,201 @@
+"""The one implementation behind the cross-entropy functions and classes.
+
+A problem is checked whole - shapes, dtypes, every label and weight - before anything is computed,
+so that an error leaves the caller's `out` as it was. With losses l_i, weights w_i and n losses:
+
+    none        l_i w_i            sum         sum_i w_i l_i
+    mean        sum_i w_i l_i / sum_i w_i      batch_mean  sum_i w_i l_i / n
+
+A gradient or Hessian is that of the value returned under the same reduction: the kernels divide it
+by the same denominator. Where that is 0 (no rows, or no weight at all) the mean is NaN, and the
+derivatives are those of the sum, 0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from cecore import _layout
+from cecore._arrays import (
+    AnyArray,
+    Shape,
+    as_floats,
+    check_classes,
+    check_overlap,
+    class_axis,
+    drop_axes,
+    kernel_form,
+    loss_dtypes,
+    output,
+    output_pair,
+    returned,
+    same_shape_dtypes,
+)
+from cecore._labels import Weights, class_labels, sample_weights, unit_labels
+from cecore._warnings import warn_caller, warn_if_probabilities
+
+Reduction = Literal["none", "sum", "mean", "batch_mean"]
+TwoArrays = tuple[AnyArray, AnyArray]
+
+_REDUCTIONS = ("none", "sum", "mean", "batch_mean")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Checked logits, labels and weights, with what is asked of them."""
+
+    loss_op: int  # its gradient and its Hessian follow
+    logits: AnyArray  # as given: their dtype and layout decide those of the derivatives
+    x: AnyArray  # the same in kernel form
+    axes: tuple[int, ...]
+    labels: AnyArray
+    weights: Weights
+    rows: Shape
+    reduction: Reduction
+
+    @property
+    def denominator(self) -> float:
+        """What the reduction divides the sum of the weighted losses by."""
+        if self.reduction == "mean":
+            return self.weights.sum
+        return float(math.prod(self.rows)) if self.reduction == "batch_mean" else 1.0
+
+    def loss(self, out: AnyArray | None) -> Any:
+        """Return the losses or their reduction."""
+        value = self._loss_array(out, "out")
+        self._check_outputs((value, "out", out is not None))
+        self._warn_if_undefined()
+        self._run(0, value)
+        return returned(value, out)
+
+    def gradient(self, out: AnyArray | None) -> Any:
+        """Return the derivatives with respect to the logits."""
+        gradient = self._derivative_array(out, "out")
+        self._check_outputs((gradient, "out", out is not None))
+        self._run(1, None, gradient)
+        return returned(gradient, out)
+
+    def loss_gradient(self, out: TwoArrays | None) -> tuple[Any, Any]:
+        """Return both, from one pass."""
+        names = ("out[0]", "out[1]")
+        outs = output_pair(out, "loss", "gradient")
+        value = self._loss_array(outs[0], names[0])
+        gradient = self._derivative_array(outs[1], names[1])
+        given = out is not None
+        self._check_outputs((value, names[0], given), (gradient, names[1], given))
+        self._warn_if_undefined()
+        self._run(1, value, gradient)
+        return returned(value, outs[0]), returned(gradient, outs[1])
+
+    def gradient_hessian(self, out: TwoArrays | None) -> tuple[Any, Any]:
+        """Return the gradient and the diagonal of the Hessian, from one pass."""
+        names = ("out[0]", "out[1]")
+        outs = output_pair(out, "gradient", "hessian")
+        gradient = self._derivative_array(outs[0], names[0])
+        hessian = self._derivative_array(outs[1], names[1])
+        given = out is not None
+        self._check_outputs((gradient, names[0], given), (hessian, names[1], given))
+        self._run(2, None, gradient, hessian)
+        return returned(gradient, outs[0]), returned(hessian, outs[1])
+
+    def _loss_array(self, out: AnyArray | None, name: str) -> AnyArray:
+        shape = self.rows if self.reduction == "none" else ()
+        return output(out, name, shape, loss_dtypes(self.logits), self.logits)
+
+    def _derivative_array(self, out: AnyArray | None, name: str) -> AnyArray:
+        shape, dtypes = self.logits.shape, same_shape_dtypes(self.logits)
+        return output(out, name, shape, dtypes, self.logits)
+
+    def _check_outputs(self, *outputs: tuple[AnyArray, str, bool]) -> None:
+        """Raise if an output of the caller overlaps what is read, or another output."""
+        inputs = [("labels", self.labels), ("sample_weight", self.weights.array)]
+        for i, (array, name, given) in enumerate(outputs):
+            if given:
+                earlier = [(other_name, other) for other, other_name, _ in outputs[:i]]
+                check_overlap(array, name, self.x, [*inputs, *earlier])
+
+    def _warn_if_undefined(self) -> None:
+        if self.denominator == 0:
+            why = "the sample weights are all zero" if math.prod(self.rows) else "there are no rows"
+            warn_caller(f"The mean loss is NaN: {why}.", RuntimeWarning)
+
+    def _run(
+        self,
+        derivatives: int,
+        value: AnyArray | None,
+        gradient: AnyArray | None = None,
+        hessian: AnyArray | None = None,
+    ) -> None:
+        """Fill the arrays given; a reduced value is 0-d."""
+        reduced = value is not None and self.reduction != "none"
+        denominator = self.denominator
+        total = 0.0
+        if self.x.size:
+            job = _layout.Job(
+                self.loss_op + derivatives,
+                self.x,
+                self.labels,
+                self.weights.array,
+                None if reduced else value,
+                gradient,
+                hessian,
+                denominator or 1.0,
+                reduced,
+            )
+            total = _layout.run(job, self.axes)
+        if reduced and value is not None:
+            with np.errstate(all="ignore"):  # rounding to float32 may overflow or underflow
+                value[...] = total / denominator if denominator else math.nan
+
+
+def softmax_problem(
+    logits: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    axis: int,
+    sample_weight: npt.ArrayLike | None,
+    reduction: Reduction,
+) -> Problem:
+    """Check what a softmax cross-entropy is given."""
+    _check_reduction(reduction)
+    given = as_floats(logits, "logits")
+    along = class_axis(axis, given.ndim)
+    check_classes(given.shape, (along,))
+    if given.shape[along] == 1:
+        raise ValueError(
+            f"logits of shape {given.shape} have one class along axis {along}, for which the loss "
+            "is always 0; for one logit a row use sigmoid_cross_entropy."
+        )
+    targets, dense = class_labels(labels, given.shape, along)
+    rows = drop_axes(given.shape, (along,))
+    weights = sample_weights(sample_weight, rows)
+    warn_if_probabilities(given, along)
+    op = _layout.DENSE_LOSS if dense else _layout.SPARSE_LOSS
+    x = kernel_form(given)
+    return Problem(op, given, x, (along,), targets, weights, rows, reduction)
+
+
+def sigmoid_problem(
+    logits: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    sample_weight: npt.ArrayLike | None,
+    reduction: Reduction,
+) -> Problem:
+    """Check what a sigmoid cross-entropy is given."""
+    _check_reduction(reduction)
+    given = as_floats(logits, "logits")
+    targets = unit_labels(labels, given.shape)
+    weights = sample_weights(sample_weight, given.shape)
+    x = kernel_form(given)
+    return Problem(_layout.SIGMOID_LOSS, given, x, (), targets, weights, given.shape, reduction)
+
+
+def _check_reduction(reduction: str) -> None:
+    if reduction not in _REDUCTIONS:
+        raise ValueError(
+            f"reduction is {reduction!r}, wanted " + ", ".join(map(repr, _REDUCTIONS)) + "."
+        )

@@ -1,0 +1,178 @@
+"""Brings arrays of any shape and strides to the four axes that the kernels take.
+
+A row operation is given as (row, row, row, class), an element operation as four equal axes.
+Neighbouring axes are joined wherever every array of the job walks them as one, so that a
+C- or Fortran-ordered batch becomes one run. Row axes that cannot be joined to three (four for
+elements) are read through a copy, array by array, and results are copied back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cecore import _core
+from cecore._arrays import AnyArray, Shape
+from cecore.threads import get_num_threads
+
+# The order of ce_op in include/cecore.h; a loss is followed by its gradient and its Hessian.
+LOGSUMEXP, SOFTMAX, LOG_SOFTMAX = 0, 1, 2
+SPARSE_LOSS, DENSE_LOSS = 3, 6
+SIGMOID, LOG_SIGMOID, SOFTPLUS = 9, 10, 11
+SIGMOID_LOSS = 12
+
+# The order of ce_check.
+IS_CLASS, IS_UNIT, IS_NON_NEGATIVE = 0, 1, 2
+
+# The order of ce_type; a boolean is a byte of 0 or 1.
+_TYPE_NAMES = ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
+_TYPES = {np.dtype(name): code for code, name in enumerate(_TYPE_NAMES)}
+_TYPES[np.dtype(bool)] = _TYPES[np.dtype("u1")]
+
+_AXES = 4
+
+
+@dataclass(slots=True)
+class Job:
+    """One call of the kernels; arrays in kernel form, none of them empty.
+
+    `labels`, `out` and `hessian` have the shape of `x`; `weight`, `value` and sparse labels
+    that shape without the class axes. An element operation has no class axes.
+    """
+
+    op: int
+    x: AnyArray
+    labels: AnyArray | None = None
+    weight: AnyArray | None = None
+    value: AnyArray | None = None
+    out: AnyArray | None = None
+    hessian: AnyArray | None = None
+    denominator: float = 1.0
+    want_total: bool = False
+
+
+def run(job: Job, axes: tuple[int, ...]) -> float:
+    """Compute a job whose classes lie along `axes`; return the total if it was asked for."""
+    four = _FourAxes(job, axes)
+    # The kernels may overwrite the logits with `out`, and with no other result.
+    results = (job.value, job.hessian)
+    overwritten = any(r is not None and np.may_share_memory(r, job.x) for r in results)
+    x = four.view(job.x.copy() if overwritten else job.x)
+    labels, labels_type = four.bytes(job.labels)
+    weight, weight_type = four.bytes(job.weight)
+    value, out, hessian = (four.target(r) for r in (job.value, job.out, job.hessian))
+    total = _core.run(
+        job.op, x, labels, labels_type, weight, weight_type, value, out, hessian,
+        job.denominator, job.want_total, get_num_threads(),
+    )  # fmt: skip
+    four.store()
+    return total
+
+
+def first_bad(check: int, array: AnyArray, classes: int = 0) -> tuple[int, ...] | None:
+    """Return the index of the first element, in C order, that fails a check."""
+    if array.size == 0:
+        return None
+    found = _core.find_bad(check, *_lone_bytes(array), classes, get_num_threads())
+    if found < 0:
+        return None
+    return tuple(int(i) for i in np.unravel_index(found, array.shape))
+
+
+def total(array: AnyArray) -> float:
+    """Return the sum of all elements, as if added exactly and rounded once."""
+    return _core.total(*_lone_bytes(array)) if array.size else 0.0
+
+
+class _FourAxes:
+    """The common four axes of the arrays of one job, and the results still to be copied back."""
+
+    def __init__(self, job: Job, axes: tuple[int, ...]) -> None:
+        x = job.x
+        self._dtype = x.dtype
+        self._ndim = x.ndim
+        row_axes = [a for a in range(x.ndim) if a not in axes]
+        rank = {a: i for i, a in enumerate(row_axes)}
+        if not job.want_total:
+            # Largest stride first joins the most axes. A total keeps the order of the rows,
+            # on which its last bit depends.
+            row_axes.sort(key=lambda a: -abs(x.strides[a]))
+        self._full_order = (*row_axes, *axes)
+        self._row_order = tuple(rank[a] for a in row_axes)
+        arrays = (x, job.labels, job.weight, job.value, job.out, job.hessian)
+        strides = [self._moved(a).strides for a in arrays if a is not None]
+        sizes = _joined([x.shape[a] for a in row_axes], strides)
+        elements = job.op >= SIGMOID
+        room = _AXES if elements else _AXES - 1
+        if len(sizes) > room:
+            sizes = [math.prod(sizes)]
+        self._head = (1,) * (room - len(sizes)) + tuple(sizes)
+        self._full_tail = () if elements else (math.prod(x.shape[a] for a in axes),)
+        self._row_tail = () if elements else (1,)
+        self._pending: list[tuple[AnyArray, AnyArray]] = []
+
+    def view(self, array: AnyArray) -> AnyArray:
+        """Return the four axes of an array, copied if it cannot be walked that way."""
+        return self._moved(array).reshape(self._shape(array))
+
+    def bytes(self, array: AnyArray | None) -> tuple[AnyArray | None, int]:
+        """Return the four axes of an array with the bytes of an element as a fifth; its type."""
+        return (None, 0) if array is None else _as_bytes(self.view(array))
+
+    def target(self, array: AnyArray | None) -> AnyArray | None:
+        """Return where the kernels write a result: itself, or memory to copy back from."""
+        if array is None:
+            return None
+        if array.dtype == self._dtype and array.flags.aligned:
+            view = self.view(array)
+            if np.may_share_memory(view, array):
+                return view
+        fresh: AnyArray = np.empty(self._shape(array), self._dtype)
+        self._pending.append((self._moved(array), fresh))
+        return fresh
+
+    def store(self) -> None:
+        """Copy back the results that were not written in place."""
+        # Rounding to float16 may overflow or underflow, as it should; it is no one's error.
+        with np.errstate(all="ignore"):
+            for result, fresh in self._pending:
+                result[...] = fresh.reshape(result.shape)
+
+    def _moved(self, array: AnyArray) -> AnyArray:
+        full = array.ndim == self._ndim
+        return array.transpose(self._full_order if full else self._row_order)
+
+    def _shape(self, array: AnyArray) -> Shape:
+        full = array.ndim == self._ndim
+        return self._head + (self._full_tail if full else self._row_tail)
+
+
+def _joined(shape: Sequence[int], strides: Sequence[Shape]) -> list[int]:
+    """Return the sizes of the axes after joining neighbours that every array walks as one."""
+    sizes: list[int] = []
+    last = 0
+    for axis, size in enumerate(shape):
+        if size == 1:
+            continue
+        if sizes and all(s[last] == size * s[axis] for s in strides):
+            sizes[-1] *= size
+        else:
+            sizes.append(size)
+        last = axis
+    return sizes
+
+
+def _lone_bytes(array: AnyArray) -> tuple[AnyArray, int]:
+    """Return an array with its own axes joined to four and a fifth of bytes; its type."""
+    sizes = _joined(array.shape, [array.strides])
+    if len(sizes) > _AXES:
+        sizes = [array.size]
+    return _as_bytes(array.reshape((1,) * (_AXES - len(sizes)) + tuple(sizes)))
+
+
+def _as_bytes(array: AnyArray) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], int]:
+    return array[..., None].view(np.uint8), _TYPES[array.dtype]

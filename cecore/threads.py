@@ -1,0 +1,129 @@
+"""How many threads a call may use: for the process, for the calling thread or task, by default.
+
+The default is OpenMP's own number, which follows `OMP_NUM_THREADS` and threadpoolctl. Without
+`OMP_NUM_THREADS` it is at most the number of CPUs that the process may use: the smaller of its
+CPU affinity and its container's quota. The results are the same bits for any number of threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+import os
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+from cecore import _core
+from cecore._cpus import usable_cpus
+
+__all__ = ["get_num_threads", "num_threads", "set_num_threads"]
+
+_scoped: ContextVar[int | None] = ContextVar("cecore.num_threads", default=None)
+_process_wide: int | None = None
+
+
+def get_num_threads() -> int:
+    """Return the largest number of threads that a call made here may use.
+
+    Short calls use fewer, down to one.
+
+    Returns
+    -------
+    int
+        The number of the innermost `num_threads` block, else that of `set_num_threads`, else the
+        default.
+
+    Examples
+    --------
+    >>> import cecore as ce
+    >>> with ce.num_threads(3):
+    ...     ce.get_num_threads()
+    3
+    """
+    scoped = _scoped.get()
+    if scoped is not None:
+        return scoped
+    return _default() if _process_wide is None else _process_wide
+
+
+def set_num_threads(n: int) -> None:
+    """Set the largest number of threads of a call, for the whole process.
+
+    A `num_threads` block takes precedence.
+
+    Parameters
+    ----------
+    n : int
+        At least 1; more than the machine has CPUs is allowed.
+
+    Raises
+    ------
+    TypeError
+        `n` is not an integer.
+    ValueError
+        `n` is less than 1.
+
+    Examples
+    --------
+    >>> import cecore as ce
+    >>> before = ce.get_num_threads()
+    >>> ce.set_num_threads(1)
+    >>> ce.get_num_threads()
+    1
+    >>> ce.set_num_threads(before)
+    """
+    global _process_wide
+    _process_wide = _checked(n)
+
+
+@contextlib.contextmanager
+def num_threads(n: int) -> Iterator[None]:
+    """Limit the threads of the calls inside a `with` block.
+
+    The limit is a context variable: it holds for the calling thread or asyncio task and for no
+    other.
+
+    Parameters
+    ----------
+    n : int
+        At least 1; more than the machine has CPUs is allowed.
+
+    Raises
+    ------
+    TypeError
+        `n` is not an integer.
+    ValueError
+        `n` is less than 1.
+
+    Examples
+    --------
+    >>> import cecore as ce
+    >>> with ce.num_threads(1):
+    ...     p = ce.softmax([1.0, 2.0, 3.0])
+    """
+    token = _scoped.set(_checked(n))
+    try:
+        yield
+    finally:
+        _scoped.reset(token)
+
+
+def _checked(n: int) -> int:
+    try:
+        count = operator.index(n)
+    except TypeError:
+        raise TypeError(f"n is {n!r}, wanted an integer.") from None
+    if count < 1:
+        raise ValueError(f"n is {count}, wanted at least 1.")
+    return count
+
+
+def _default() -> int:
+    own = _core.max_threads()
+    return own if _user_asked_openmp() else min(own, usable_cpus())
+
+
+def _user_asked_openmp() -> bool:
+    """Tell whether OMP_NUM_THREADS holds a number, or a list of them, that OpenMP obeys."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return first.isdigit() and int(first) > 0
