@@ -5,6 +5,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 SOURCES := $(wildcard setup.py pyproject.toml include/*.h src/*.c src/*/*.[ch] cecore/*.pyx)
 
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
 # The suite needs the test-only backend; wheels are built without this.
 export CECORE_PORTABLE := 1
 
@@ -29,12 +31,31 @@ ulp: .venv/test ## Measure the error of every output, in units in the last place
 bench: .venv/bench ## Time loss and gradient beside the peers
 	$(BIN)/python bench/first_figures.py
 
-lint: .venv/lint ## ruff, and the C sources without a compiler warning
+lint: .venv/lint ## ruff, and the C sources: ASCII and without a compiler warning
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	! grep -rnP '[^\x00-\x7F]' src include
+	for file in src/*.c src/isa/*.c; do \
+		gcc -fsyntax-only -std=c11 -Wall -Wextra -Werror -fopenmp -DCECORE_OPENMP -DCECORE_PORTABLE -Iinclude $$file || exit 1; done
 
 types: .venv/lint ## mypy
 	$(BIN)/mypy
+
+docs-check: .venv/built ## Every path named in CONTRIBUTING.md and src/README.md exists, every C file is on the map
+	$(BIN)/python .ci/maps.py
+
+serial: .venv/test ## The fast suite on a build without OpenMP
+	CECORE_OPENMP=0 $(BIN)/python setup.py -q build -b build/serial --build-lib build/serial/lib
+	.ci/suite $(BIN)/python build/serial/lib
+
+asan: .venv/test ## The fast suite on the portable backend under the address and undefined-behaviour sanitizers
+	CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(BIN)/python setup.py -q build -b build/asan --build-lib build/asan/lib
+	CECORE_ISA=portable PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
+		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+		.ci/suite $(BIN)/python build/asan/lib
+
+wheel: .venv/tools ## sdist and wheel, with checks of their contents and of the machine code
+	.ci/wheel
 
 clean: ## Remove everything that was built, .venv included
 	rm -rf .venv build dist *.egg-info cecore/*.so
@@ -55,4 +76,4 @@ clean: ## Remove everything that was built, .venv included
 	$(BIN)/pip install -q 'cecore[$*]'
 	@touch $@
 
-.PHONY: help demo test test-isa build ulp bench lint types clean
+.PHONY: help demo test test-isa build ulp bench lint types docs-check serial asan wheel clean
