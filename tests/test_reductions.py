@@ -1,0 +1,135 @@
+"""Reductions over rows, against the exact sum of what reduction="none" returns.
+
+mean = sum w l / sum w, batch_mean = sum w l / rows, sum = sum w l; the gradient is that of the value
+returned. The exact sums are fractions: no rounding at all.
+"""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import cecore as ce
+from tests.bounds import BOUNDS, REDUCTION_RELATIVE_FLOAT64, REDUCTION_ULP_FLOAT32
+
+DTYPES = ("f4", "f8")
+REDUCTIONS = ("sum", "mean", "batch_mean")
+SIZES = (1, 2, 3, 17, 1000, 100_003)
+softmax_loss = ce.SoftmaxCrossEntropy()
+sigmoid_loss = ce.SigmoidCrossEntropy()
+
+
+def _softmax_case(n, dtype, rng):
+    """Confident and wrong rows: the losses span 30 binades."""
+    x = rng.normal(size=(n, 3)) * 10.0 ** rng.uniform(-1, 1.3, (n, 1))
+    return softmax_loss, x.astype(dtype), rng.integers(3, size=n)
+
+
+def _sigmoid_case(n, dtype, rng):
+    x = rng.normal(size=n) * 10.0 ** rng.uniform(-1, 1.3, n)
+    return sigmoid_loss, x.astype(dtype), rng.integers(2, size=n).astype(dtype)
+
+
+CASES = {"softmax": _softmax_case, "sigmoid": _sigmoid_case}
+
+
+def _exact_sum(values) -> Fraction:
+    """In units of 2^-1127 every double is 53 bits shifted left, and integers add exactly."""
+    mantissa, exponent = np.frexp(np.asarray(values, np.float64))
+    mantissa = np.ldexp(mantissa, 53).astype(np.int64)
+    total = sum(int(m) << int(e) for m, e in zip(mantissa, exponent + 1074, strict=True))
+    return Fraction(total, 1 << (1074 + 53))
+
+
+def _assert_close(value, exact: Fraction, dtype):
+    error = abs(Fraction(float(value)) - exact)
+    if dtype == "f4":
+        spacing = Fraction(float(np.spacing(np.abs(np.float32(float(exact))))))
+        assert error <= REDUCTION_ULP_FLOAT32 * spacing, float(error / spacing)
+    else:
+        assert error <= REDUCTION_RELATIVE_FLOAT64 * abs(exact), float(error / exact)
+
+
+def _divisor(reduction, losses, weight) -> Fraction:
+    if reduction == "sum":
+        return Fraction(1)
+    return Fraction(losses.size) if reduction == "batch_mean" else _exact_sum(weight)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES)
+def test_without_weights(case, dtype, n, reduction):
+    loss, x, y = CASES[case](n, dtype, np.random.default_rng(n))
+    losses = loss.loss(x, y)
+    exact = _exact_sum(losses) / _divisor(reduction, losses, np.ones(n))
+    for value in (
+        loss.loss(x, y, reduction=reduction),
+        loss.loss_gradient(x, y, reduction=reduction)[0],
+    ):
+        assert np.ndim(value) == 0
+        assert np.asarray(value).dtype == x.dtype
+        _assert_close(value, exact, dtype)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES)
+def test_with_weights(case, dtype, n, reduction):
+    rng = np.random.default_rng(n)
+    loss, x, y = CASES[case](n, dtype, rng)
+    weight = (rng.integers(0, 4, n) + 0.25).astype(dtype)
+    losses = loss.loss(x, y, sample_weight=weight)
+    exact = _exact_sum(losses) / _divisor(reduction, losses, weight)
+    value = loss.loss(x, y, sample_weight=weight, reduction=reduction)
+    _assert_close(value, exact, dtype)
+
+
+# The scale 1/n or w/sum w is one more rounding of the same product: 1/2 ULP of the scale, which is
+# up to 1 ULP of the result, beside the bound of the gradient itself.
+GRADIENT_ULP = BOUNDS["gradient, sparse labels"].ulp + 1
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES)
+def test_gradient_and_hessian_are_those_of_the_reduced_loss(case, dtype, reduction):
+    n = 1000
+    rng = np.random.default_rng(n)
+    loss, x, y = CASES[case](n, dtype, rng)
+    weight = (rng.integers(0, 4, n) + 0.25).astype(dtype)
+    weights = weight.astype(np.longdouble)
+    divisor = {"sum": 1, "mean": weights.sum(), "batch_mean": n}[reduction]
+    scale = (weights / divisor).reshape((n,) + (1,) * (x.ndim - 1))
+    plain = loss.gradient_hessian(x.astype(np.float64), y.astype(np.float64))
+    reduced = loss.gradient_hessian(x, y, sample_weight=weight, reduction=reduction)
+    for got, each in zip(reduced, plain, strict=True):
+        spacing = np.maximum(np.spacing(np.abs(got)), np.finfo(dtype).smallest_subnormal)
+        # in float64 the reference has 2 ULP of its own
+        allowed = GRADIENT_ULP if dtype == "f4" else GRADIENT_ULP + 2
+        assert (np.abs(got - each * scale) <= allowed * spacing).all()
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES)
+def test_bits_do_not_depend_on_threads(case, dtype, reduction):
+    loss, x, y = CASES[case](300_007, dtype, np.random.default_rng(5))
+    weight = np.random.default_rng(6).random(len(x)).astype(dtype)
+    values = set()
+    for threads in (1, 2, 3, 8):
+        with ce.num_threads(threads):
+            value = loss.loss(x, y, sample_weight=weight, reduction=reduction)
+            values.add(np.asarray(value).tobytes())
+    assert len(values) == 1
+
+
+def test_a_mean_is_exact_where_a_running_sum_is_not():
+    """2^24 + 1 losses: in a float32 running sum the last ones would no longer count."""
+    n = 2**24 + 1
+    loss = ce.sigmoid_cross_entropy(np.zeros(n, np.float32), np.ones(n, np.float32),
+                                    reduction="sum")  # fmt: skip
+    each = ce.sigmoid_cross_entropy(np.zeros(1, np.float32), np.ones(1, np.float32))[0]
+    _assert_close(loss, Fraction(float(each)) * n, "f4")

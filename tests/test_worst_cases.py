@@ -1,0 +1,49 @@
+"""Regression: the worst inputs found so far, against 400-bit arithmetic."""
+
+import numpy as np
+import pytest
+
+from tests import cases
+from tests.bounds import BOUNDS
+from tests.outputs import ELEMENTS, ROWS
+from tests.truth import MULTI, Elements, Rows
+from tests.ulp import ulp_error
+from tests.worst_cases import ROWS as WORST_ROWS
+
+LABELLED = 4  # classes that are taken as the label in turn: the first ones are the unlike ones
+
+
+def _logits(row, dtype):
+    return np.array([float.fromhex(v) if isinstance(v, str) else v for v in row], dtype)
+
+
+def _assert_within_bound(output, computed, exact, reason):
+    worst = ulp_error(computed, exact).max()
+    assert worst <= BOUNDS[output.name].ulp, (output.name, reason, worst)
+
+
+@pytest.mark.parametrize(("reason", "row"), WORST_ROWS, ids=[reason for reason, _ in WORST_ROWS])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_rows(dtype, reason, row):
+    x = _logits(row, dtype)[None, :]
+    truth = Rows(x, MULTI)
+    one_hot = np.eye(x.shape[1], dtype=dtype)
+    for output in ROWS:
+        for label in range(min(LABELLED, x.shape[1])):
+            y = np.array([label])
+            if output.labels is cases.soft_labels:
+                y = one_hot[y]
+            _assert_within_bound(output, output.call(x, y), output.truth(truth, y), reason)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_elements(dtype):
+    """The logits of every row above, and both signs of them."""
+    x = np.concatenate([_logits(row, dtype) for _, row in WORST_ROWS if len(row) < 10])
+    x = np.concatenate([x, -x])
+    truth = Elements(x, MULTI)
+    for output in ELEMENTS:
+        for label in (0.0, 0.25, 1.0):
+            y = np.full_like(x, label)
+            computed = output.call(x, y)
+            _assert_within_bound(output, computed, output.truth(truth, y), label)

@@ -1,0 +1,50 @@
+"""Inputs that gave the worst errors, or would to a careless kernel: (reason, logits).
+
+A logit may be a decimal or, where the last bit matters, a hex string. Every output is tested on
+every row, with each class as the label.
+"""
+
+CONFIDENT_ROWS = (
+    ("loss 2.06e-9: 1 + 2.06e-9 rounds to 1 in float32", (20.0, 0.0)),
+    ("loss 4.2e-18: below float64's epsilon", (40.0, 0.0)),
+    ("two terms: s = 2 exp(-40)", (40.0, 0.0, 0.0)),
+    ("loss 3.7e-44: a subnormal float32", (100.0, 0.0)),
+    ("loss 5.6e-8: half of float32's epsilon", (16.7, 0.0)),
+    ("1 - p = 1.2e-5 loses 8 bits as a difference", (12.0, 0.0, 0.0)),
+)
+
+SHIFTS = (
+    ("x - m inexact: 64 ULP of softmax if rounded", (0.1, -87.3)),
+    ("x - m inexact, |x| < |m|: FastTwoSum's remainder is wrong", (88.7, 0.123456)),
+    ("m negative, x far below", (-0.3333333, -103.2)),
+    ("float32 neighbours 8 apart", (1e8, 99999992.0, 99999984.0)),
+    ("offset at which the reference changes in float32", (512.0, 511.9, 430.0)),
+    ("offset just past it", (512.0001, 511.9, 430.0)),
+    ("offset at which the reference changes in float64", (2048.0, 2047.9, 1400.0)),
+    ("offset just past it, negative", (-2048.0000001, -2048.5, -2700.25)),
+    ("a maximum of tiny magnitude", (1e-40, -1e-40, 0.0)),
+)
+
+SUMS = (
+    ("equal terms: every rounding of a sum has one sign", (0.3,) * 100),
+    ("one maximum above equal terms", (1.0, *(0.7,) * 1000)),
+    ("equal terms and one other", (2.0, *(0.1,) * 63, -5.0)),
+    ("a long row of equal terms, one block and one class", (0.0,) * 4097),
+    ("ties", (3.0, 3.0, 3.0, -1.0)),
+    ("a tie broken by one float64 ULP", ("0x1.8p+1", "0x1.7ffffffffffffp+1", 0.0)),
+    ("a tie broken by one float32 ULP", ("0x1.8p+1", "0x1.7ffffep+1", 0.0)),
+)
+
+RANGE = (
+    ("logsumexp is 0: m = -log 2, two terms", (-0.6931471805599453, -0.6931471805599453)),
+    ("smallest normal float32 entry", (0.0, -87.33655)),
+    ("smallest subnormal float32 entry", (0.0, -103.27893)),
+    ("rounds to 0 in float32", (0.0, -103.98)),
+    ("smallest normal float64 entry", (0.0, -708.3964185322641)),
+    ("smallest subnormal float64 entry", (0.0, -744.4400719213812)),
+    ("rounds to 0 in float64", (0.0, -745.14)),
+    ("the float32 range", (3.4e38, 0.0, -3.4e38)),
+    ("a gap that no exp can see", (1e30, -1e30, 1e30)),
+)
+
+ROWS = CONFIDENT_ROWS + SHIFTS + SUMS + RANGE
