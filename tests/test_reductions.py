@@ -1,7 +1,7 @@
 """Reductions over rows, against the exact sum of what reduction="none" returns.
 
-mean = sum w l / sum w, batch_mean = sum w l / rows, sum = sum w l; the gradient is that of the value
-returned. The exact sums are fractions: no rounding at all.
+sum = sum w l, mean = sum w l / sum w, batch_mean = sum w l / rows; the gradient is that of the
+value returned. The exact sums are fractions: no rounding at all.
 """
 
 from fractions import Fraction
@@ -11,6 +11,9 @@ import pytest
 
 import cecore as ce
 from tests.bounds import BOUNDS, REDUCTION_RELATIVE_FLOAT64, REDUCTION_ULP_FLOAT32
+from tests.pair import Pair
+from tests.truth import Elements, Rows
+from tests.ulp import ulp_error
 
 DTYPES = ("f4", "f8")
 REDUCTIONS = ("sum", "mean", "batch_mean")
@@ -87,9 +90,9 @@ def test_with_weights(case, dtype, n, reduction):
     _assert_close(value, exact, dtype)
 
 
-# The scale 1/n or w/sum w is one more rounding of the same product: 1/2 ULP of the scale, which is
-# up to 1 ULP of the result, beside the bound of the gradient itself.
-GRADIENT_ULP = BOUNDS["gradient, sparse labels"].ulp + 1
+# The divisor is a float64 too: rounded once, which is up to 1 ULP of a float64 result.
+GRADIENT_ULP = {"f4": BOUNDS["gradient, sparse labels"].ulp}
+GRADIENT_ULP["f8"] = GRADIENT_ULP["f4"] + 1
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -100,16 +103,13 @@ def test_gradient_and_hessian_are_those_of_the_reduced_loss(case, dtype, reducti
     rng = np.random.default_rng(n)
     loss, x, y = CASES[case](n, dtype, rng)
     weight = (rng.integers(0, 4, n) + 0.25).astype(dtype)
-    weights = weight.astype(np.longdouble)
-    divisor = {"sum": 1, "mean": weights.sum(), "batch_mean": n}[reduction]
-    scale = (weights / divisor).reshape((n,) + (1,) * (x.ndim - 1))
-    plain = loss.gradient_hessian(x.astype(np.float64), y.astype(np.float64))
+    weights = Pair.of(weight.reshape((n,) + (1,) * (x.ndim - 1)))
+    divisor = {"sum": 1, "mean": weight.sum(dtype=np.longdouble), "batch_mean": n}[reduction]
+    exact = Rows(x) if case == "softmax" else Elements(x)
     reduced = loss.gradient_hessian(x, y, sample_weight=weight, reduction=reduction)
-    for got, each in zip(reduced, plain, strict=True):
-        spacing = np.maximum(np.spacing(np.abs(got)), np.finfo(dtype).smallest_subnormal)
-        # in float64 the reference has 2 ULP of its own
-        allowed = GRADIENT_ULP if dtype == "f4" else GRADIENT_ULP + 2
-        assert (np.abs(got - each * scale) <= allowed * spacing).all()
+    for got, each in zip(reduced, (exact.gradient(y), exact.hessian()), strict=True):
+        errors = ulp_error(got, each.times(weights / divisor))
+        assert errors.max() <= GRADIENT_ULP[dtype]
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)

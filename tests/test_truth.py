@@ -93,7 +93,7 @@ def _row_loss(x, y):
 
 
 def _along(loss, x, j):
-    return lambda t: loss(x[:j] + [t] + x[j + 1 :])
+    return lambda t: loss([*x[:j], t, *x[j + 1 :]])
 
 
 # Central differences with h = 2^-600 at 3000 bits: h^2 and 2^-3000 / h^2 are both below 2^-1000.

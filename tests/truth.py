@@ -89,7 +89,7 @@ class Rows:
         peak = np.take_along_axis(x, top, axis=-1)
         self.live = np.isfinite(x)
         self.top = np.arange(x.shape[-1]) == top
-        self.tied = (x == peak) & ~self.top
+        self.tied = np.sum(x == peak, axis=-1, keepdims=True) > 1
         self.m = a.of(peak)
         self.gap = self.m - a.of(np.where(self.live, x, peak))
         self.e = a.where(self.live, a.exp(-self.gap), a.of(0))
@@ -99,11 +99,9 @@ class Rows:
         self.p = self.e / self.S
         self.q = a.where(self.top, self.s, self.S - self.e) / self.S
 
-    def _larger(self, x, y):
-        return self.a.where(x > y, x, y)
-
     def logsumexp(self) -> Exact:
-        magnitude = self._larger(abs(self.m), self.log_S)
+        size = abs(self.m)
+        magnitude = self.a.where(size > self.log_S, size, self.log_S)
         return Exact((self.m + self.log_S)[:, 0], magnitude[:, 0])
 
     def softmax(self) -> Exact:
@@ -133,18 +131,13 @@ class Rows:
         return Exact(a.where(masked, a.of(np.inf), loss)[:, 0])
 
     def dense_gradient(self, y: np.ndarray) -> Exact:
-        """At a tie either of the tied classes may be the one that is taken as the maximum."""
+        """The terms are Y p_j and y_j, at a maximum without ties Y - y_m and Y s/S."""
         a, weights = self.a, self.a.of(y)
         mass = a.total(weights)
-        plus, minus = mass * self.p, weights
-        top_plus, top_minus = a.total(a.where(self.top, a.of(0), weights)), mass * self.q
-        value = a.where(self.top, top_plus - top_minus, plus - minus)
-        elsewhere = self._larger(plus, minus)
-        at_top = self._larger(mass - weights, top_minus)
-        has_tie = self.tied.any(axis=-1, keepdims=True)
-        magnitude = a.where(self.top, at_top, elsewhere)
-        either = (self.top | self.tied) & has_tie
-        return Exact(value, a.where(either, self._larger(at_top, elsewhere), magnitude))
+        single = self.top & ~self.tied
+        plus = a.where(single, a.total(a.where(self.top, a.of(0), weights)), mass * self.p)
+        minus = a.where(single, mass * self.q, weights)
+        return Exact(plus - minus, a.where(plus > minus, plus, minus))
 
     def dense_hessian(self, y: np.ndarray) -> Exact:
         return Exact(self.a.total(self.a.of(y)) * self.p * self.q)
