@@ -11,7 +11,6 @@ import functools
 import math
 import os
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
 
 
 @functools.cache
@@ -24,51 +23,49 @@ def usable_cpus() -> int:
     return max(1, math.ceil(min(affinity, quota())))
 
 
-def quota(root: Path = Path("/")) -> float:
+def quota(root: str = "/") -> float:
     """Return the CPUs that the control groups of this process allow, infinity without a limit."""
-    limits = [math.inf]
-    for directory in _group_directories(root):
-        limits.append(_limit(directory))
-    return min(limits)
+    return min(map(_limit, _group_directories(root)), default=math.inf)
 
 
-def _group_directories(root: Path) -> Iterator[Path]:
+def _group_directories(root: str) -> Iterator[str]:
     """Yield the directory of every control group that this process is in, ancestors included.
 
     A container may see its own group as the root of the mount while /proc still shows the path
     on the host: the ancestors cover this case too.
     """
-    mount = root / "sys/fs/cgroup"
-    for line in _lines(root / "proc/self/cgroup"):
+    mount = os.path.join(root, "sys/fs/cgroup")
+    for line in _lines(os.path.join(root, "proc/self/cgroup")):
         _, controllers, path = line.split(":", 2)
         if controllers == "":
-            mounts = [mount, mount / "unified"]
+            mounts = (mount, os.path.join(mount, "unified"))
         elif "cpu" in controllers.split(","):
-            mounts = [mount / "cpu", mount / controllers]
+            mounts = (os.path.join(mount, "cpu"), os.path.join(mount, controllers))
         else:
             continue
-        group = PurePosixPath(path.strip("/"))
+        names = path.strip("/").split("/")
         for each in mounts:
-            for relative in (group, *group.parents):
-                yield each / relative
+            for depth in range(len(names) + 1):
+                yield os.path.join(each, *names[:depth])
 
 
-def _limit(directory: Path) -> float:
+def _limit(directory: str) -> float:
     """Return the quota divided by the period of one control group."""
-    v2 = _lines(directory / "cpu.max")
-    if v2:
-        values = v2[0].split()
+    values = _lines(os.path.join(directory, "cpu.max"))
+    if values:
+        values = values[0].split()
     else:
-        names = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
-        values = [line for name in names for line in _lines(directory / name)]
+        for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us"):
+            values += _lines(os.path.join(directory, name))
     if len(values) != 2 or not (values[0].isdigit() and values[1].isdigit()):
         return math.inf  # no file, "max" (v2) or -1 (v1): no limit
     quota_us, period_us = int(values[0]), int(values[1])
     return quota_us / period_us if quota_us and period_us else math.inf
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: str) -> list[str]:
     try:
-        return path.read_text().splitlines()
+        with open(path) as file:
+            return file.read().splitlines()
     except OSError:
         return []

@@ -131,7 +131,7 @@ def _class_hint(labels: AnyArray, bad: tuple[int, ...], classes: int, logits: Sh
             " -100 marks a row to ignore elsewhere; here, drop those rows of the logits and of "
             "the labels first: keep = labels != -100."
         )
-    if value != math.floor(value):
+    if math.isfinite(value) and not value.is_integer():
         return f" Soft targets have the shape of the logits, {logits}."
     if _plus_minus_one(labels):
         return " Labels -1 and +1 become classes 0 and 1 by labels > 0."

@@ -1,6 +1,7 @@
 """What importing cecore does to a process: nothing; and which kernels it chooses."""
 
 import os
+import platform
 import subprocess
 import sys
 
@@ -83,9 +84,8 @@ import cecore
 added = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(*sorted(added - set(sys.stdlib_module_names)))
 """)
-    assert set(modules.split()) <= {"cecore", "_cython_3_1", "cython_runtime"} | {
-        name for name in modules.split() if name.startswith("_cython_")
-    }
+    foreign = {name for name in modules.split() if not name.startswith("_cython_")}
+    assert foreign <= {"cecore", "numpy", "cython_runtime"}
 
 
 def test_import_loads_no_adapter_library():
@@ -124,6 +124,7 @@ def test_an_unknown_isa_is_an_import_error(isa):
     assert "is not an instruction set of cecore" in _refused(isa)
 
 
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names of x86-64")
 @pytest.mark.parametrize("isa", ["avx512", "avx2"])
 def test_an_isa_that_this_cpu_lacks_is_an_import_error(isa):
     if isa in ce.available_isas():

@@ -125,7 +125,7 @@ def _group(root, membership, files):
         file = root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    return _cpus.quota(root)
+    return _cpus.quota(str(root))
 
 
 V1 = "sys/fs/cgroup/cpu/job/cpu.cfs_"
@@ -161,7 +161,7 @@ def test_quota_of_the_control_groups(tmp_path, membership, files, expected):
 
 
 def test_no_control_groups(tmp_path):
-    assert _cpus.quota(tmp_path) == np.inf
+    assert _cpus.quota(str(tmp_path)) == np.inf
 
 
 def test_usable_cpus_rounds_the_quota_up(monkeypatch):
