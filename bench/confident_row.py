@@ -115,7 +115,7 @@ def table(names: tuple[str, ...] = ()) -> list[list[str]]:
     rows = []
     for name, module, package, compute in LIBRARIES:
         if find_spec(module) and (not names or name in names):
-            rows.append((f"{name} {versions((package,))[package]}", compute()))
+            rows.append((f"{name} ({versions((package,))[package]})", compute()))
     rows += [("cecore", with_cecore()), ("truth", truth())]
     return [[name, *(digits(value) for value in row)] for name, row in rows]
 

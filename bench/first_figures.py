@@ -15,6 +15,8 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # huge pages for torch, read
 
 import argparse
 import json
+import shlex
+import sys
 import tomllib
 from collections.abc import Iterator
 from itertools import product
@@ -69,10 +71,10 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
-    about = machine.describe()
+    about = {**machine.describe(), "medians of": f"{options.rounds} rounds"}
     for key, value in about.items():
         print(f"{key}: {value}")
-    print(f"medians of {options.rounds} rounds, min and max, and the ratio to {peers.OURS}")
+    print(f"median, minimum and maximum, and the ratio to {peers.OURS}")
 
     figures = []
     for figure in measure(options):
@@ -82,11 +84,12 @@ def main() -> None:
     verdicts = list(report.judge(TARGETS, figures))
     print("\nTargets (with `out=`)" if verdicts else "\nNo target among these cases")
     for verdict in verdicts:
-        print(f"  {verdict.target}, {verdict.dtype}, {verdict.threads} threads: {verdict}")
+        print(f"  {verdict.target}, {verdict.dtype}, {report.plural(verdict.threads)}: {verdict}")
     save(figures, about)
     print(f"\nwritten: {RESULTS.relative_to(ROOT)}")
     if options.markdown:
-        command = "python bench/first_figures.py --markdown"
+        command = shlex.join(["python", "bench/first_figures.py", *sys.argv[1:]])
+        about["command"] = f"`{command}`"
         rewrite_block("first-figures", command, report.markdown(figures, verdicts, about))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cecore as ce
 
-LIBRARIES = ("cecore", "numpy", "scipy", "scikit-learn", "torch", "jax")
+LIBRARIES = ("cecore", "numpy", "scipy", "scikit-learn", "torch")
 ENVIRONMENT = ("OMP_", "GOMP_", "KMP_", "MKL_", "CECORE_", "THP_")
 _PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _CPUS = Path("/proc/cpuinfo")

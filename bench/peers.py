@@ -26,7 +26,7 @@ from pages import small_pages
 
 OPERATIONS = ("loss + gradient", "logsumexp", "softmax")
 OURS, OURS_FRESH = "cecore", "cecore, fresh"
-TORCH, TORCH_SMALL = "torch", "torch, 4 KiB pages"
+TORCH, TORCH_SMALL = "torch", "torch (4 KiB pages)"
 
 # Wrong work gives wrong digits long before these; right work stays far below: the largest
 # difference allowed, relative for the values of a row, absolute for entries of at most 1.

@@ -39,6 +39,10 @@ class Verdict(NamedTuple):
         return f"{self.figure:.1f}x {'PASS' if self.passed else 'MISSED'}"
 
 
+def plural(threads: int) -> str:
+    return "1 thread" if threads == 1 else f"{threads} threads"
+
+
 def settings(figures: Sequence[Figure]) -> list[tuple[str, int]]:
     """The pairs of dtype and threads measured, in order."""
     return list(dict.fromkeys((f.dtype, f.threads) for f in figures))
@@ -57,19 +61,12 @@ def judge(targets: Sequence[Mapping], figures: Sequence[Figure]) -> Iterator[Ver
 
 
 def text_lines(figure: Figure) -> Iterator[str]:
-    yield (
-        f"\n{figure.operation}, {figure.shape}, {figure.dtype}, {figure.threads} thread"
-        f"{'s' if figure.threads > 1 else ''}"
-    )
+    yield f"\n{figure.operation}, {figure.shape}, {figure.dtype}, {plural(figure.threads)}"
     for name, t in figure.times.items():
         yield (
             f"  {name:<20}{t.median:9.2f} ms   ({t.minimum:.2f} to {t.maximum:.2f})"
             f"{figure.ratio(name):9.2f}x"
         )
-
-
-def _header(figures: Sequence[Figure]) -> list[str]:
-    return [f"{dtype}, {n} thread{'s' if n > 1 else ''}" for dtype, n in settings(figures)]
 
 
 def _cell(figure: Figure) -> str:
@@ -83,6 +80,7 @@ def markdown(
 ) -> str:
     """Machine, one table of all cases against the fastest peer, one table of the targets."""
     columns = settings(figures)
+    header = [f"{dtype}, {plural(threads)}" for dtype, threads in columns]
     cases = list(dict.fromkeys((f.operation, f.shape) for f in figures))
     cells = {(f.operation, f.shape, f.dtype, f.threads): _cell(f) for f in figures}
     rows = [
@@ -96,7 +94,7 @@ def markdown(
     ]
     blocks = [
         "\n".join(f"- {key}: {value}" for key, value in machine.items()),
-        markdown_table(["ms with `out=` / fresh", *_header(figures)], rows),
-        markdown_table(["target", *_header(figures)], target_rows),
+        markdown_table(["ms with `out=` / fresh", *header], rows),
+        markdown_table(["target", *header], target_rows),
     ]
     return "\n" + "\n\n".join(blocks) + "\n"
