@@ -157,4 +157,4 @@ def _unit_hint(labels: AnyArray, bad: tuple[int, ...]) -> str:
 
 
 def _plus_minus_one(labels: AnyArray) -> bool:
-    return bool(np.isin(labels, (-1, 1)).all())
+    return bool(((labels == -1) | (labels == 1)).all())

@@ -137,6 +137,8 @@ class _FourAxes:
 
     def store(self) -> None:
         """Copy back the results that were not written in place."""
+        if not self._pending:
+            return
         # Rounding to float16 may overflow or underflow, as it should; it is no one's error.
         with np.errstate(all="ignore"):
             for result, fresh in self._pending:

@@ -39,7 +39,7 @@ def warn_caller(message: str, category: type[Warning]) -> None:
     """Warn at the innermost line of the call stack that is not part of cecore."""
     level = 1
     frame = sys._getframe()
-    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] == "cecore":
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "cecore":
         frame = frame.f_back
         level += 1
     warnings.warn(message, category, stacklevel=level)
@@ -51,8 +51,8 @@ def warn_if_probabilities(logits: AnyArray, axis: int) -> None:
     if rows < 2:
         return
     table = logits if axis == logits.ndim - 1 else np.moveaxis(logits, axis, -1)
-    spaced = np.linspace(0, rows - 1, min(rows, _ROWS_EXAMINED)).astype(np.intp)
-    examined = np.unravel_index(spaced, table.shape[:-1])
+    count = min(rows, _ROWS_EXAMINED)
+    examined = np.unravel_index(np.arange(count) * (rows - 1) // (count - 1), table.shape[:-1])
     # One class of each row refutes nearly all real logits without reading whole rows.
     if not _in_unit_interval(table[..., 0][examined]):
         return
@@ -68,7 +68,7 @@ def warn_if_probabilities(logits: AnyArray, axis: int) -> None:
         differ = differ or not np.array_equal(row, first)
     if differ:
         warn_caller(
-            f"The logits look like probabilities: {len(spaced)} of {rows} rows were examined, and "
+            f"The logits look like probabilities: {count} of {rows} rows were examined, and "
             "each lies in [0, 1] and sums to 1. Pass the values from before the softmax, or the "
             "logarithm of the probabilities.",
             DoubleSoftmaxWarning,

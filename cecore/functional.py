@@ -1,7 +1,7 @@
-r"""Sigmoid, log-sum-exp, softmax and the cross-entropies of logits, as functions.
+"""Sigmoid, log-sum-exp, softmax and the cross-entropies of logits, as functions.
 
 Nothing that could cancel is ever subtracted: with m the maximum of a row and
-s = \sum exp(x_j - m) over all classes but one at the maximum,
+s = sum exp(x_j - m) over all classes but one at the maximum,
 
     logsumexp = m + log1p(s)        softmax_j = exp(x_j - m) / (1 + s)
     log_softmax_j = (x_j - m) - log1p(s)        loss = (m - x_y) + log1p(s)
@@ -56,7 +56,7 @@ __all__ = [
 
 
 def sigmoid(x: npt.ArrayLike, *, out: AnyArray | None = None) -> Any:
-    r"""Return 1 / (1 + exp(-x)), element by element.
+    """Return 1 / (1 + exp(-x)), element by element.
 
     With e = exp(-abs(x)), 1 / (1 + e) for x >= 0, else e / (1 + e): the softmax of (x, 0).
 

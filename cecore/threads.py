@@ -120,10 +120,14 @@ def _checked(n: int) -> int:
 
 def _default() -> int:
     own = _core.max_threads()
-    return own if _user_asked_openmp() else min(own, usable_cpus())
+    return own if _OPENMP_WAS_TOLD else min(own, usable_cpus())
 
 
-def _user_asked_openmp() -> bool:
-    """Tell whether OMP_NUM_THREADS holds a number, or a list of them, that OpenMP obeys."""
-    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+def _holds_a_number(variable: str) -> bool:
+    """Tell whether OpenMP obeys this value of OMP_NUM_THREADS: a number, or a list of them."""
+    first = variable.partition(",")[0].strip()
     return first.isdigit() and int(first) > 0
+
+
+# OpenMP, too, reads the variable once.
+_OPENMP_WAS_TOLD = _holds_a_number(os.environ.get("OMP_NUM_THREADS", ""))

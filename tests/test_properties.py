@@ -8,10 +8,7 @@ from hypothesis import strategies as st
 import cecore as ce
 from tests import plain
 
-settings.register_profile(
-    "cecore", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("cecore")
+examples = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 TOLERANCE = {"f2": 3e-3, "f4": 2e-5, "f8": 1e-11}
 SAME_SHAPE = [
@@ -50,6 +47,7 @@ def close(result, expected, x):
     np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance)
 
 
+@examples
 @given(x=logits(), data=st.data())
 @pytest.mark.parametrize(("function", "formula"), SAME_SHAPE)
 def test_element_functions(function, formula, x, data):
@@ -60,6 +58,7 @@ def test_element_functions(function, formula, x, data):
         np.testing.assert_array_equal(out, function(x))
 
 
+@examples
 @given(x=logits(min_axes=1), data=st.data())
 def test_functions_along_axes(x, data):
     axes = data.draw(st.lists(st.integers(0, x.ndim - 1), min_size=1, unique=True))
@@ -72,6 +71,7 @@ def test_functions_along_axes(x, data):
     np.testing.assert_array_equal(ce.logsumexp(x, axis), ce.logsumexp(contiguous, axis))
 
 
+@examples
 @given(x=logits(min_axes=1), data=st.data())
 def test_softmax_cross_entropy(x, data):
     axis = data.draw(st.sampled_from([a for a in range(x.ndim) if x.shape[a] > 1] or [None]))
@@ -98,6 +98,7 @@ def test_softmax_cross_entropy(x, data):
     np.testing.assert_allclose(total, our_loss.sum(dtype=np.float64), rtol=1e-6)
 
 
+@examples
 @given(x=logits(), data=st.data())
 def test_sigmoid_cross_entropy(x, data):
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))

@@ -101,23 +101,23 @@ def test_wrong_numbers_of_threads(setter):
 
 @pytest.mark.parametrize(
     ("variable", "expected"),
-    [("6", 6), ("6,2", 6), (None, 2), ("", 2), ("many", 2), ("0", 2)],
+    [("6", True), ("6,2", True), (" 6 ", True), ("", False), ("many", False), ("0", False)],
 )
-def test_default_is_the_quota_unless_the_user_asked_openmp(monkeypatch, variable, expected):
-    """OpenMP's own number already follows OMP_NUM_THREADS; here it is 6 and the CPUs are 2."""
-    monkeypatch.setattr(_core, "max_threads", lambda: 6)
-    monkeypatch.setattr(threads, "usable_cpus", lambda: 2)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    if variable is not None:
-        monkeypatch.setenv("OMP_NUM_THREADS", variable)
+def test_values_of_omp_num_threads_that_openmp_obeys(variable, expected):
+    assert threads._holds_a_number(variable) == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "cpus", "told", "expected"),
+    [(6, 2, False, 2), (1, 4, False, 1), (6, 2, True, 6)],
+    ids=["quota", "OpenMP's own", "OMP_NUM_THREADS"],
+)
+def test_the_default(monkeypatch, own, cpus, told, expected):
+    """OpenMP's own number already follows OMP_NUM_THREADS and threadpoolctl."""
+    monkeypatch.setattr(_core, "max_threads", lambda: own)
+    monkeypatch.setattr(threads, "usable_cpus", lambda: cpus)
+    monkeypatch.setattr(threads, "_OPENMP_WAS_TOLD", told)
     assert ce.get_num_threads() == expected
-
-
-def test_default_is_openmps_own_number_if_that_is_smaller(monkeypatch):
-    monkeypatch.setattr(_core, "max_threads", lambda: 1)
-    monkeypatch.setattr(threads, "usable_cpus", lambda: 4)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert ce.get_num_threads() == 1
 
 
 def _group(root, membership, files):

@@ -33,6 +33,14 @@ def test_the_warning_points_at_the_caller_of_the_function():
     assert caught[0].filename == __file__
 
 
+def test_a_caller_without_a_module_name():
+    code = compile("loss(logits, labels)", "snippet", "exec")
+    names = {"loss": SOFTMAX.loss, "logits": P, "labels": np.zeros(200, int)}
+    with pytest.warns(ce.DoubleSoftmaxWarning) as caught:
+        exec(code, names)
+    assert caught[0].filename == "snippet"
+
+
 @pytest.mark.parametrize(
     "logits",
     [
