@@ -42,7 +42,8 @@ def as_numbers(value: npt.ArrayLike, name: str) -> AnyArray:
     if array.dtype.kind in "biuf" and array.dtype.itemsize <= 8:
         return array
     raise TypeError(
-        f"{name} has dtype {array.dtype}, wanted float16, float32, float64, integers or booleans."
+        f"The dtype of {name} is {array.dtype}, wanted float16, float32, float64, integers or "
+        "booleans."
     )
 
 

@@ -25,16 +25,19 @@ def test_dtypes_that_are_not_real_numbers(dtype):
     wrong = np.ones((5, 3), "M8[s]" if dtype == "M8[s]" else int).astype(dtype)
     name = str(wrong.dtype)
     for function in (ce.sigmoid, ce.log_sigmoid, ce.softplus, ce.softmax, ce.log_softmax):
-        with says(TypeError, f"x has dtype {name}, wanted float16, float32, float64"):
+        with says(
+            TypeError,
+            f"The dtype of x is {name}, wanted float16, float32, float64, integers or booleans.",
+        ):
             function(wrong)
-    with says(TypeError, f"x has dtype {name}"):
+    with says(TypeError, f"The dtype of x is {name}"):
         ce.logsumexp(wrong)
     for function in (ce.softmax_cross_entropy, ce.sigmoid_cross_entropy):
-        with says(TypeError, f"logits has dtype {name}"):
+        with says(TypeError, f"The dtype of logits is {name}"):
             function(wrong, np.ones((5, 3)))
-        with says(TypeError, f"labels has dtype {name}"):
+        with says(TypeError, f"The dtype of labels is {name}"):
             function(X, wrong)
-        with says(TypeError, f"sample_weight has dtype {name}"):
+        with says(TypeError, f"The dtype of sample_weight is {name}"):
             function(X, np.ones((5, 3)), sample_weight=wrong[:, 0])
 
 
