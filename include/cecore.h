@@ -1,0 +1,91 @@
+/* The one public C interface of cecore: a job describes the arrays, ce_run computes it.
+ *
+ * Every array has four axes: three row axes and the class axis, in this order. A row operation
+ * works along the class axis; an element operation visits every element. Strides are in bytes,
+ * so any layout that NumPy can view is taken as it is.
+ */
+#ifndef CECORE_H
+#define CECORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CE_AXES 4
+#define CE_CLASS_AXIS 3
+
+/* Types that an array may hold. Logits and results are CE_F32 or CE_F64; labels and weights any. */
+typedef enum {
+    CE_F32, CE_F64, CE_I8, CE_I16, CE_I32, CE_I64, CE_U8, CE_U16, CE_U32, CE_U64
+} ce_type;
+
+typedef enum {
+    /* row operations */
+    CE_LOGSUMEXP,        /* value */
+    CE_SOFTMAX,          /* out */
+    CE_LOG_SOFTMAX,      /* out */
+    CE_SPARSE_LOSS,      /* value; labels hold one class a row */
+    CE_SPARSE_GRADIENT,  /* value (may be absent), out = gradient */
+    CE_SPARSE_HESSIAN,   /* value (may be absent), out = gradient, hessian */
+    CE_DENSE_LOSS,       /* the same three; labels have the logits' shape */
+    CE_DENSE_GRADIENT,
+    CE_DENSE_HESSIAN,
+    /* element operations */
+    CE_SIGMOID,          /* out */
+    CE_LOG_SIGMOID,      /* out */
+    CE_SOFTPLUS,         /* out */
+    CE_SIGMOID_LOSS,     /* value; labels and weight have the logits' shape */
+    CE_SIGMOID_GRADIENT, /* value (may be absent), out = gradient */
+    CE_SIGMOID_HESSIAN,  /* value (may be absent), out = gradient, hessian */
+    CE_OPS
+} ce_op;
+
+typedef struct {
+    char *data;               /* NULL: the array is absent */
+    ptrdiff_t stride[CE_AXES];/* bytes; 0 repeats an element along an axis */
+    ce_type type;
+} ce_array;
+
+typedef struct {
+    ce_op op;
+    ce_type type;             /* of x, value, out and hessian */
+    ptrdiff_t shape[CE_AXES];
+    ce_array x;               /* the logits; never written */
+    ce_array labels;
+    ce_array weight;          /* row operations: one a row; element operations: one an element */
+    ce_array value;           /* log-sum-exp or loss; row operations: one a row */
+    ce_array out;             /* softmax, log-softmax, sigmoid ... or the gradient; may be x itself */
+    ce_array hessian;
+    double denominator;       /* gradient and Hessian are divided by it */
+    double *total;            /* not NULL: receives the sum of the values, which need no array then */
+    int threads;              /* at most this many */
+} ce_job;
+
+typedef enum {
+    CE_CHECK_CLASS,           /* an integer in [0, classes) */
+    CE_CHECK_UNIT,            /* in [0, 1] */
+    CE_CHECK_NON_NEGATIVE     /* >= 0, infinity included */
+} ce_check;
+
+typedef enum { CE_OK, CE_UNKNOWN_ISA, CE_MISSING_ISA, CE_BAD_JOB } ce_status;
+
+/* Choose the kernels: by name, or the best this CPU has when name is NULL. Called once, at import. */
+ce_status ce_init(const char *isa_name);
+
+/* The name of the ISA in use; the i-th ISA this CPU can run, best first, NULL past the last. */
+const char *ce_isa(void);
+const char *ce_available_isa(int i);
+
+ce_status ce_run(const ce_job *job);
+
+/* Flat index (C order) of the first element that fails the check, or -1. NaN fails every check. */
+ptrdiff_t ce_find_bad(const ce_array *a, const ptrdiff_t shape[CE_AXES], ce_check check,
+                      ptrdiff_t classes, int threads);
+
+/* Sum of all elements, in a fixed order, as if added exactly and rounded once. */
+double ce_sum(const ce_array *a, const ptrdiff_t shape[CE_AXES]);
+
+/* Threads a job may use at most on this machine; 1 when built without OpenMP. */
+int ce_max_threads(void);
+const char *ce_threading(void);  /* "openmp" or "none" */
+
+#endif

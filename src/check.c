@@ -1,0 +1,112 @@
+/* Checks of labels and weights, and sums: plain C, one element at a time.
+ *
+ * A check first asks a whole run whether anything in it is bad, in a loop without exits that
+ * compilers turn into vector code, and looks for the place only then.
+ */
+
+#include <float.h>
+#include <math.h>
+
+#include "check.h"
+#include "vec/target.h"
+
+typedef float io; /* access.h stages to it; nothing here stages */
+#include "kernels/access.h"
+
+/* Knuth's TwoSum: the error of an addition is kept, whichever term is larger. */
+void ce_add(ce_partial *sum, double value)
+{
+    const double s = sum->high + value, t = s - sum->high;
+    const double error = (sum->high - (s - t)) + (value - t);
+    sum->high = s;
+    if (s - s == 0.0) /* else infinite or NaN, and the error meaningless */
+        sum->low += error;
+}
+
+void ce_merge(ce_partial *sum, ce_partial other)
+{
+    ce_add(sum, other.high);
+    sum->low += other.low;
+}
+
+double ce_sum(const ce_array *a, const ptrdiff_t shape[CE_AXES])
+{
+    ce_partial sum = {0.0, 0.0};
+    const ptrdiff_t rows = shape[0] * shape[1] * shape[2];
+    for (ptrdiff_t row = 0; row < rows; row++) {
+        const char *p = a->data + row_offset(a, shape, row);
+        for (ptrdiff_t j = 0; j < shape[CE_CLASS_AXIS]; j++)
+            ce_add(&sum, load_any(p + j * a->stride[CE_CLASS_AXIS], a->type));
+    }
+    return sum.high + sum.low;
+}
+
+static int is_bad(double v, ce_check check, ptrdiff_t classes)
+{
+    switch (check) {
+    case CE_CHECK_CLASS:
+        return !(v >= 0.0 && v < (double)classes && v == floor(v));
+    case CE_CHECK_UNIT:
+        return !(v >= 0.0 && v <= 1.0);
+    case CE_CHECK_NON_NEGATIVE:
+        return !(v >= 0.0);
+    }
+    return 1;
+}
+
+/* Nonzero if any of n adjoining elements lies outside [low, high], or is NaN. */
+#define OUTSIDE(name, type)                                                                    \
+    static int name(const char *p, ptrdiff_t n, double low, double high)                       \
+    {                                                                                          \
+        const type *v = (const type *)p;                                                       \
+        const type lowest = (type)low, highest = (type)high;                                   \
+        int bad = 0;                                                                           \
+        for (ptrdiff_t i = 0; i < n; i++)                                                      \
+            bad |= !(v[i] >= lowest) | !(v[i] <= highest);                                     \
+        return bad;                                                                            \
+    }
+
+OUTSIDE(outside_f32, float)
+OUTSIDE(outside_f64, double)
+OUTSIDE(outside_i32, int32_t)
+OUTSIDE(outside_i64, int64_t)
+
+/* 0 only if all n elements are known to pass at a glance. */
+static int run_may_be_bad(const char *p, ptrdiff_t stride, ce_type type, ptrdiff_t n,
+                          ce_check check, ptrdiff_t classes)
+{
+    const double high = check == CE_CHECK_UNIT ? 1.0 : INFINITY;
+    if (check == CE_CHECK_CLASS) {
+        if (type == CE_I32 && stride == 4 && classes <= INT32_MAX)
+            return outside_i32(p, n, 0, (double)(classes - 1));
+        if (type == CE_I64 && stride == 8)
+            return outside_i64(p, n, 0, (double)(classes - 1));
+        return 1;
+    }
+    if (type == CE_F32 && stride == 4)
+        return outside_f32(p, n, 0.0, high);
+    if (type == CE_F64 && stride == 8)
+        return outside_f64(p, n, 0.0, high);
+    return 1;
+}
+
+ptrdiff_t ce_find_bad_in(const ce_array *a, const ptrdiff_t *shape, ce_check check,
+                         ptrdiff_t classes, ptrdiff_t first, ptrdiff_t last)
+{
+    /* labels of rows have a class axis of one: their run is the axis before */
+    const int axis = shape[CE_CLASS_AXIS] == 1 ? CE_CLASS_AXIS - 1 : CE_CLASS_AXIS;
+    const ptrdiff_t length = shape[axis], stride = a->stride[axis];
+    while (first < last) {
+        const ptrdiff_t column = first % length;
+        const ptrdiff_t rest = length - column;
+        const ptrdiff_t n = rest < last - first ? rest : last - first;
+        const ptrdiff_t row = axis == CE_CLASS_AXIS ? first / length : first - column;
+        const char *p = a->data + row_offset(a, shape, row) + column * stride;
+        if (run_may_be_bad(p, stride, a->type, n, check, classes))
+            for (ptrdiff_t i = 0; i < n; i++)
+                if (is_bad(load_any(p + i * stride, a->type), check, classes))
+                    return first + i;
+        first += n;
+    }
+    return -1;
+}

@@ -1,0 +1,16 @@
+/* float64 kernels for AVX2 with FMA. */
+
+#include "../dispatch.h"
+#include "../vec/target.h"
+#include "../math/constants.h"
+
+#if CE_X86_64
+CE_TARGET_AVX2
+#define CE_KERNELS ce_kernels_avx2_f64
+#include "../vec/avx2_f64.h"
+#include "../math/type_f64.h"
+#include "../math/exp.h"
+#include "../math/ext_dd.h"
+#include "../kernels/kernels.h"
+CE_TARGET_END
+#endif

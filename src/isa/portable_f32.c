@@ -1,0 +1,15 @@
+/* float32 kernels for any CPU, plain C with fma(); test-only. */
+
+/* 16 lanes in plain C, inlined everywhere, would take minutes to compile. */
+#define CE_LET_COMPILER_INLINE
+
+#include "../dispatch.h"
+#include "../vec/target.h"
+#include "../math/constants.h"
+
+#define CE_KERNELS ce_kernels_portable_f32
+#include "../vec/portable_f32.h"
+#include "../math/type_f32.h"
+#include "../math/exp.h"
+#include "../math/ext_double.h"
+#include "../kernels/kernels.h"

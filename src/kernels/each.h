@@ -1,0 +1,137 @@
+/* Element by element: sigmoid, log-sigmoid, softplus and the sigmoid cross-entropy.
+ *
+ * Elements are numbered in C order. They are taken in runs along the last axis, each at most
+ * CE_STAGE long; an array that is not contiguous there is copied to and from the run. No element
+ * depends on another, so the bits depend on neither run nor lane.
+ */
+
+CE_INLINE int op_has_value(int op)
+{
+    return op == CE_SIGMOID_LOSS || op == CE_SIGMOID_GRADIENT || op == CE_SIGMOID_HESSIAN;
+}
+
+/* The arrays of one run, contiguous. weight is NULL without weights, value without a value. */
+typedef struct {
+    const io *x, *y, *weight;
+    io *value, *out, *hessian;
+} each_run;
+
+/* n is a constant VL in the loop over whole vecs. */
+CE_INLINE vec load_run(const io *p, int n, real fill)
+{
+    return n == VL ? v_load(p) : v_load_n(p, n, fill);
+}
+CE_INLINE void store_run(io *p, vec a, int n)
+{
+    if (n == VL)
+        v_store(p, a);
+    else
+        v_store_n(p, a, n);
+}
+
+/* weight/denominator as a pair; live is false where the weight is 0. */
+typedef struct { vec hi, lo; vmask live; } each_weight;
+
+CE_INLINE each_weight each_weight_of(const each_run *r, ptrdiff_t j, int n, real denominator)
+{
+    const vec d = v_set1(denominator);
+    const vec w = r->weight ? load_run(r->weight + j, n, 1) : v_set1(1);
+    const vec q = v_div(w, d);
+    return (each_weight){q, v_div(v_nfma(q, d, w), d), v_ne(w, v_set1(0))};
+}
+
+CE_INLINE vec each_weighted(const each_weight *w, vec a)
+{
+    return v_keep(w->live, v_fma(a, w->hi, v_mul(a, w->lo)));
+}
+
+CE_INLINE void each_step(const each_run *r, ptrdiff_t j, int n, const ce_job *job, int weighs,
+                         int op)
+{
+    const vec x = load_run(r->x + j, n, 0);
+    if (!op_has_value(op)) {
+        const vec side = op == CE_LOG_SIGMOID ? v_neg(x) : x;
+        const sigmoid_parts p = sigmoid_parts_of(side);
+        const vec a = op == CE_SIGMOID ? sigmoid_of(side, &p) : softplus_of(side, &p);
+        store_run(r->out + j, op == CE_LOG_SIGMOID ? v_neg(a) : a, n);
+        return;
+    }
+    const sigmoid_parts p = sigmoid_parts_of(x);
+    const vec y = load_run(r->y + j, n, 0);
+    const each_weight w = weighs ? each_weight_of(r, j, n, 1) : (each_weight){x, x, v_eq(x, x)};
+    const each_weight g = weighs ? each_weight_of(r, j, n, (real)job->denominator) : w;
+    if (r->value) {
+        const vec loss = sigmoid_loss_of(x, y, &p);
+        store_run(r->value + j, weighs ? each_weighted(&w, loss) : loss, n);
+    }
+    if (op == CE_SIGMOID_GRADIENT || op == CE_SIGMOID_HESSIAN) {
+        const vec gradient = sigmoid_gradient_of(x, y, &p);
+        store_run(r->out + j, weighs ? each_weighted(&g, gradient) : gradient, n);
+    }
+    if (op == CE_SIGMOID_HESSIAN) {
+        const vec hessian = sigmoid_hessian_of(&p);
+        store_run(r->hessian + j, weighs ? each_weighted(&g, hessian) : hessian, n);
+    }
+}
+
+CE_INLINE char *each_place(const ce_array *a, const ce_job *job, ptrdiff_t row, ptrdiff_t column)
+{
+    return a->data + row_offset(a, job->shape, row) + column * a->stride[CE_CLASS_AXIS];
+}
+
+/* Where the results of a run go: to their place if it is contiguous, else to a copy. */
+CE_INLINE io *each_target(const ce_array *a, const ce_job *job, ptrdiff_t row, ptrdiff_t column,
+                          io *copy)
+{
+    if (!a->data)
+        return NULL;
+    return a->stride[CE_CLASS_AXIS] == (ptrdiff_t)sizeof(io)
+               ? (io *)each_place(a, job, row, column)
+               : copy;
+}
+CE_INLINE void each_unstage(const ce_array *a, const ce_job *job, ptrdiff_t row, ptrdiff_t column,
+                            ptrdiff_t n, const io *target, const io *copy)
+{
+    if (target != copy)
+        return;
+    char *p = each_place(a, job, row, column);
+    for (ptrdiff_t i = 0; i < n; i++)
+        memcpy(p + i * a->stride[CE_CLASS_AXIS], &copy[i], sizeof(io));
+}
+CE_INLINE const io *each_source(const ce_array *a, const ce_job *job, ptrdiff_t row,
+                                ptrdiff_t column, ptrdiff_t n, io *copy)
+{
+    if (!a->data)
+        return NULL;
+    return stage(each_place(a, job, row, column), a->stride[CE_CLASS_AXIS], a->type, n, copy);
+}
+
+CE_INLINE void each_elements(const ce_job *job, ptrdiff_t first, ptrdiff_t last, int op)
+{
+    const ptrdiff_t length = job->shape[CE_CLASS_AXIS];
+    const int weighs = job->weight.data != NULL || job->denominator != 1.0;
+    while (first < last) {
+        io x[CE_STAGE], y[CE_STAGE], w[CE_STAGE], value[CE_STAGE], out[CE_STAGE], h[CE_STAGE];
+        const ptrdiff_t row = first / length, column = first % length;
+        ptrdiff_t n = length - column < last - first ? length - column : last - first;
+        n = n < CE_STAGE ? n : CE_STAGE;
+        const each_run r = {each_source(&job->x, job, row, column, n, x),
+                            each_source(&job->labels, job, row, column, n, y),
+                            each_source(&job->weight, job, row, column, n, w),
+                            each_target(&job->value, job, row, column, value),
+                            each_target(&job->out, job, row, column, out),
+                            each_target(&job->hessian, job, row, column, h)};
+        ptrdiff_t j = 0;
+        for (; j + VL <= n; j += VL)
+            each_step(&r, j, VL, job, weighs, op);
+        if (j < n)
+            each_step(&r, j, (int)(n - j), job, weighs, op);
+        if (op_has_value(op))
+            each_unstage(&job->value, job, row, column, n, r.value, value);
+        if (op != CE_SIGMOID_LOSS)
+            each_unstage(&job->out, job, row, column, n, r.out, out);
+        if (op == CE_SIGMOID_HESSIAN)
+            each_unstage(&job->hessian, job, row, column, n, r.hessian, h);
+        first += n;
+    }
+}

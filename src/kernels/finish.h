@@ -1,0 +1,82 @@
+/* From a stored e_j to softmax, gradient and Hessian: one element at a time, rounded once.
+ *
+ * e_j is in the scale of its block, so p_j = e_j 2^a (hi + lo), where hi + lo is 1/S with the
+ * block's factor and, for a gradient, the row's weight, and a is bounded such that neither
+ * e_j 2^a nor hi leaves the normal range before the result does.
+ */
+
+typedef struct { vec power, hi, lo; } scale;
+
+typedef struct {
+    scale p;       /* softmax or gradient: weight and, for dense labels, Y included */
+    scale plain;   /* softmax itself, for the Hessian */
+    vec w_hi, w_lo;/* weight of the labels */
+    vec h_hi, h_lo;/* weight of the Hessian, Y included */
+    vmask live;    /* weight 0 gives 0 whatever the logits */
+} finish;
+
+CE_INLINE scale scale_of(ext inverse, vec k, const factor *f)
+{
+    const vec exponent = v_add(v_sub(k, v_set1(BIAS)), f ? f->q : v_set1(0));
+    const vec a = v_max(v_set1(POW_MIN), v_min(v_set1(POW_MAX), exponent));
+    const ext x = x_scale(f ? x_mul(inverse, x_pair(f->g)) : inverse, v_sub(exponent, a));
+    return (scale){v_pow2(a), x_hi(x), x_lo(x)};
+}
+
+/* For the block whose factor is f; f is NULL where the block is the row. */
+CE_INLINE finish finish_of(const row_end *z, const weights *w, const factor *f, int op)
+{
+    const ext weight = x_scale(w->W, w->k);
+    const ext share = op_is_dense(op) ? x_mul(z->Y, w->W) : w->W;
+    finish q;
+    q.p = scale_of(x_mul(z->inverse, share), w->k, f);
+    q.live = w->live;
+    q.plain = op_has_hessian(op) ? scale_of(z->inverse, v_set1(0), f) : q.p;
+    q.w_hi = x_hi(weight);
+    q.w_lo = x_lo(weight);
+    const ext h = op_is_dense(op) ? x_mul(z->Y, weight) : weight;
+    q.h_hi = x_hi(h);
+    q.h_lo = x_lo(h);
+    return q;
+}
+
+CE_INLINE vec finish_softmax(const finish *q, vec e)
+{
+    const vec v = v_mul(e, q->p.power);
+    return v_keep(q->live, v_fma(v, q->p.hi, v_mul(v, q->p.lo)));
+}
+
+/* Y p - y with both products exact: the larger of the two terms sets the error. */
+CE_INLINE vec finish_dense(const finish *q, vec e, vec y)
+{
+    const vec v = v_mul(e, q->p.power);
+    const vec p = v_mul(v, q->p.hi);
+    const vec p_low = v_mad(v, q->p.lo, v_fma(v, q->p.hi, v_neg(p)));
+    const vec t = v_mul(q->w_hi, y);
+    const vec t_low = v_mad(q->w_lo, y, v_fma(q->w_hi, y, v_neg(t)));
+    const vec g = v_sub(p, t);
+    const vec g_low = v_sum_error(p, v_neg(t), g);
+    return v_keep(q->live, v_add(g, v_add(g_low, v_sub(p_low, t_low))));
+}
+
+/* p (1 - p) = p + (r (1 - 2p) - p p) with p + r the unrounded softmax. */
+CE_INLINE vec finish_hessian(const finish *q, vec e)
+{
+    const vec v = v_mul(e, q->plain.power);
+    const vec low = v_mul(v, q->plain.lo);
+    const vec p = v_fma(v, q->plain.hi, low);
+    const vec r = v_add(v_fma(v, q->plain.hi, v_neg(p)), low);
+    const vec t = v_nfma(p, p, v_nmad(v_add(p, p), r, r));
+    const vec h = v_fma(q->h_hi, p, v_fma(q->h_hi, t, v_mul(q->h_lo, p)));
+    return v_keep(q->live, h);
+}
+
+/* -((m - x) + L), the smaller of the two terms added by FastTwoSum. */
+CE_INLINE vec finish_log_softmax(vec m, vec l_hi, vec l_lo, vec x)
+{
+    const vec gap = v_sub(m, x);
+    const vec sum = v_add(gap, l_hi);
+    const vec error = v_sub(v_min(l_hi, gap), v_sub(sum, v_max(l_hi, gap)));
+    const vmask finite = v_le(sum, v_set1(REAL_MAX));
+    return v_neg(v_add(sum, v_keep(finite, v_add(error, l_lo))));
+}

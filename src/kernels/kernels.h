@@ -1,0 +1,13 @@
+/* Everything one ISA and type is made of, after its vec and its constants. */
+#include "../math/sigmoid_parts.h"
+#include "ops.h"
+#include "access.h"
+#include "state.h"
+#include "finish.h"
+#include "blocks.h"
+#include "rows.h"
+#include "strip.h"
+#include "vertical.h"
+#include "wide.h"
+#include "each.h"
+#include "table.h"

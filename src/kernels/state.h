@@ -1,0 +1,187 @@
+/* The state of a row: what its classes are reduced to, and what the results need of it.
+ *
+ * With m the maximum and s the sum of exp(x_j - m) over every j but one maximum,
+ *     logsumexp = m + log1p(s),   loss = (m - x_y) + log1p(s),   p_j = exp(x_j - m) / (1 + s),
+ *     1 - p_max = s / (1 + s):
+ * sums of terms of one sign, in which nothing cancels.
+ *
+ * Exact shift. Rounding x - m would cost up to 64 ULP in exp. So the reference M is 0 if |m| is
+ * at most REFERENCE_LIMIT, else m: x - M is then exact for every term that matters. Terms are
+ * scaled by 2^(BIAS - N) with N = rint((m - M)/ln 2), so that the largest is near 2^BIAS and none
+ * that matters is subnormal. All sums below are in this scale ("biased").
+ *
+ * Order of summation, a function of (type, K) alone: class j of a block belongs to lane j mod VL,
+ * lanes are folded by a fixed tree, blocks are added in their order. A row of one block is its
+ * block. Everything here acts lane by lane: a lane is a row, or a block of one row.
+ */
+
+#define MAX_BLOCKS 128
+
+typedef struct { vec M, span, N, shift, floor; } reference;
+
+CE_INLINE vec finite_top(vec m) { return v_max(v_set1(-REAL_MAX), m); } /* NaN stays */
+
+CE_INLINE reference reference_of(vec m)
+{
+    const vec top = finite_top(m);
+    const vmask near = v_le(v_abs(top), v_set1(REFERENCE_LIMIT));
+    const vec span = v_keep(near, top);
+    const vec N = v_sub(v_mad(span, v_set1(LOG2_E), v_set1(MAGIC)), v_set1(MAGIC));
+    return (reference){v_keep(m_not(near), top), span, N,
+                       v_mad(N, v_set1(-8), v_set1(MAGIC + 8 * BIAS)),
+                       v_sub(span, v_set1(CLAMP))};
+}
+
+/* exp(x) in the scale of r; 0 where exp(x - m) is 0 in every output, NaN where x is. */
+CE_INLINE pair reference_exp(reference r, vec x)
+{
+    const vec d = v_sub(x, r.M);
+    return v_exp(d, r.shift, v_nle(d, r.floor));
+}
+
+/* One block of each of VL rows, or VL blocks of one row. others and top are the sums of the
+ * labels of classes below and at the block's maximum, gap that of y_j (m - x_j). */
+typedef struct {
+    real m[VL];
+    real ties[VL]; /* classes that equal the maximum */
+    real at[VL];   /* the first of them, counted within the block */
+    xlanes s, gap, others, top;
+} blocks;
+
+/* Whole rows, s still without any of the maxima. */
+typedef struct { vec m, ties; ext s, gap, others, top; } totals;
+
+/* exp(m_b - m) with each maximum in its own scale: g 2^q, g = 0 where it does not matter. */
+typedef struct { pair g; vec q; } factor;
+
+CE_INLINE factor block_factor(vec block_m, vec m)
+{
+    const reference b = reference_of(block_m), r = reference_of(m);
+    const vmask same = v_eq(block_m, m);
+    const vec distance = v_sub(finite_top(block_m), finite_top(m));
+    const vmask keep = m_or(same, v_nle(distance, v_set1(-CLAMP)));
+    const vec d = v_keep(m_not(same), v_sub(b.M, r.M));
+    const vec n = v_sub(v_mad(d, v_set1(LOG2_E), v_set1(MAGIC)), v_set1(MAGIC));
+    const vec shift = v_mad(n, v_set1(-8), v_set1(MAGIC));
+    return (factor){v_exp(d, shift, keep),
+                    v_keep(keep, v_keep(m_not(same), v_add(n, v_sub(b.N, r.N))))};
+}
+
+/* What the blocks of p, none of them alone in its row, add to rows whose maximum is m: a maximum
+ * that another block surpasses becomes an ordinary term. */
+CE_INLINE totals block_share(const blocks *p, vec m, int dense)
+{
+    const vec block_m = v_load_real(p->m), ties = v_load_real(p->ties);
+    const vmask same = v_eq(block_m, m);
+    const reference b = reference_of(block_m);
+    const factor f = block_factor(block_m, m);
+    const ext e = x_pair(v_exp(b.span, b.shift, v_everywhere()));
+    const ext own = x_mul(x_vec(v_keep(m_not(same), ties)), e);
+    totals t;
+    t.m = m;
+    t.ties = v_keep(same, ties);
+    t.s = x_scale(x_mul(x_add(x_load(&p->s), own), x_pair(f.g)), f.q);
+    t.gap = t.others = t.top = x_zero();
+    if (dense) {
+        const ext others = x_load(&p->others), top = x_load(&p->top), y = x_add(others, top);
+        const vmask lifted = m_and(m_not(same), v_ne(x_hi(y), v_set1(0)));
+        const ext lift = x_mul(y, x_difference(m, finite_top(block_m)));
+        t.gap = x_add(x_load(&p->gap), x_select(lifted, lift, x_zero()));
+        t.others = x_add(others, x_select(same, x_zero(), top));
+        t.top = x_select(same, top, x_zero());
+    }
+    return t;
+}
+
+CE_INLINE totals add_share(totals a, totals b, int dense)
+{
+    a.ties = v_add(a.ties, b.ties);
+    a.s = x_add(a.s, b.s);
+    if (dense) {
+        a.gap = x_add(a.gap, b.gap);
+        a.others = x_add(a.others, b.others);
+        a.top = x_add(a.top, b.top);
+    }
+    return a;
+}
+
+CE_INLINE totals single_block(const blocks *p, int dense)
+{
+    totals t;
+    t.m = v_load_real(p->m);
+    t.ties = v_load_real(p->ties);
+    t.s = x_load(&p->s);
+    t.gap = dense ? x_load(&p->gap) : x_zero();
+    t.others = dense ? x_load(&p->others) : x_zero();
+    t.top = dense ? x_load(&p->top) : x_zero();
+    return t;
+}
+
+/* Row weights w/denominator as W 2^k with W near 1, so that no product of W leaves the range. */
+typedef struct { ext W; vec k; vmask live; } weights;
+
+/* Everything the results of a row need. L = log1p of the unbiased s, S = 1 + s, inverse = 1/S. */
+typedef struct { vec m, ties; ext s, e, L, inverse, Y, gap, others; } row_end;
+
+CE_INLINE row_end end_row(totals t, int dense)
+{
+    const reference r = reference_of(t.m);
+    const vmask infinite = v_eq(v_abs(t.m), v_set1(INFINITY));
+    row_end z;
+    z.m = t.m;
+    z.ties = t.ties;
+    z.e = x_pair(v_exp(r.span, r.shift, v_everywhere()));
+    z.s = x_add(t.s, x_mul(x_vec(v_sub(t.ties, v_set1(1))), z.e));
+    /* at an infinite m the sum is 0, or NaN where a class is: log1p of it is itself */
+    z.L = x_select(infinite, t.s, x_log1p_ratio(z.s, z.e));
+    const ext S = x_times(x_add(z.s, z.e), UNBIAS);
+    z.inverse = x_select(infinite, x_vec(v_set1(NAN)), x_div(x_vec(v_set1(1)), S));
+    z.gap = t.gap;
+    z.others = t.others;
+    z.Y = dense ? x_add(t.others, t.top) : x_zero();
+    return z;
+}
+
+CE_INLINE vec row_logsumexp(const row_end *z) { return x_hi(x_add(x_vec(z->m), z->L)); }
+
+CE_INLINE vec weighted(ext value, const weights *w)
+{
+    return v_keep(w->live, x_hi(x_scale(x_mul(value, w->W), w->k)));
+}
+
+CE_INLINE vec row_sparse_loss(const row_end *z, vec x_label, const weights *w)
+{
+    return weighted(x_add(x_difference(z->m, x_label), z->L), w);
+}
+
+CE_INLINE vec row_dense_loss(const row_end *z, const weights *w)
+{
+    const vmask empty = v_eq(z->m, v_set1(-INFINITY));
+    const ext loss = x_add(z->gap, x_mul(z->Y, z->L));
+    return weighted(x_select(empty, x_vec(v_set1(NAN)), loss), w);
+}
+
+/* The gradient at the label: -s/S where it is a maximum, else -(1 - p_y). */
+CE_INLINE vec row_label_gradient(const row_end *z, vec x_label, const weights *w)
+{
+    const ext e = x_pair(reference_exp(reference_of(z->m), x_label));
+    const ext rest = x_select(v_eq(x_label, z->m), z->s, x_sub(x_add(z->s, z->e), e));
+    const ext p = x_times(x_mul(rest, z->inverse), UNBIAS);
+    return v_neg(weighted(p, w));
+}
+
+/* The gradient of dense labels at a single maximum: (Y - y_m) - Y s/S. */
+CE_INLINE vec row_top_gradient(const row_end *z, const weights *w)
+{
+    const ext p = x_times(x_mul(z->s, z->inverse), UNBIAS);
+    return weighted(x_sub(z->others, x_mul(z->Y, p)), w);
+}
+
+/* The Hessian at a single maximum: Y (1/S) (s/S). */
+CE_INLINE vec row_top_hessian(const row_end *z, const weights *w, int dense)
+{
+    const ext p = x_times(x_mul(z->e, z->inverse), UNBIAS);
+    const ext rest = x_times(x_mul(z->s, z->inverse), UNBIAS);
+    const ext h = x_mul(p, rest);
+    return weighted(dense ? x_mul(h, z->Y) : h, w);
+}

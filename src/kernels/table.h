@@ -1,0 +1,83 @@
+/* The functions of one ISA and type, one a public operation, for the dispatch table. */
+
+#include "../dispatch.h"
+
+/* Below this many classes rows are taken VL at a time. Both ways give the same bits. */
+#define VERTICAL_CLASSES 96
+
+CE_INLINE int classes_adjoin(const ce_array *a)
+{
+    return !a->data || a->stride[CE_CLASS_AXIS] == (ptrdiff_t)sizeof(io);
+}
+CE_INLINE int job_is_wide(const ce_job *job)
+{
+    return job->shape[CE_CLASS_AXIS] >= VERTICAL_CLASSES && classes_adjoin(&job->x) &&
+           classes_adjoin(&job->out) && classes_adjoin(&job->hessian);
+}
+
+#define ROW_OPERATION(name, op)                                                                \
+    static void name(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1)                        \
+    {                                                                                          \
+        if (job_is_wide(job))                                                                  \
+            wide_rows(job, row0, row1, op);                                                    \
+        else                                                                                   \
+            vertical_rows(job, row0, row1, op);                                                \
+    }                                                                                          \
+    static void name##_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, void *state)      \
+    {                                                                                          \
+        wide_reduce(job, row, b, (block_state *)state, op);                                    \
+    }                                                                                          \
+    static void name##_merge(const ce_job *job, ptrdiff_t row, void *state)                    \
+    {                                                                                          \
+        wide_merge(job, row, (block_state *)state, op);                                        \
+    }                                                                                          \
+    static void name##_scale(const ce_job *job, ptrdiff_t row, ptrdiff_t b, void *state)       \
+    {                                                                                          \
+        wide_scale(job, row, b, (block_state *)state, op);                                     \
+    }                                                                                          \
+    static void name##_exact(const ce_job *job, void *state)                                   \
+    {                                                                                          \
+        wide_exact(job, (block_state *)state, op);                                             \
+    }
+
+ROW_OPERATION(logsumexp, CE_LOGSUMEXP)
+ROW_OPERATION(softmax, CE_SOFTMAX)
+ROW_OPERATION(log_softmax, CE_LOG_SOFTMAX)
+ROW_OPERATION(sparse_loss, CE_SPARSE_LOSS)
+ROW_OPERATION(sparse_gradient, CE_SPARSE_GRADIENT)
+ROW_OPERATION(sparse_hessian, CE_SPARSE_HESSIAN)
+ROW_OPERATION(dense_loss, CE_DENSE_LOSS)
+ROW_OPERATION(dense_gradient, CE_DENSE_GRADIENT)
+ROW_OPERATION(dense_hessian, CE_DENSE_HESSIAN)
+
+#define ELEMENT_OPERATION(name, op)                                                            \
+    static void name(const ce_job *job, ptrdiff_t first, ptrdiff_t last)                       \
+    {                                                                                          \
+        each_elements(job, first, last, op);                                                   \
+    }
+
+ELEMENT_OPERATION(sigmoid, CE_SIGMOID)
+ELEMENT_OPERATION(log_sigmoid, CE_LOG_SIGMOID)
+ELEMENT_OPERATION(softplus, CE_SOFTPLUS)
+ELEMENT_OPERATION(sigmoid_loss, CE_SIGMOID_LOSS)
+ELEMENT_OPERATION(sigmoid_gradient, CE_SIGMOID_GRADIENT)
+ELEMENT_OPERATION(sigmoid_hessian, CE_SIGMOID_HESSIAN)
+
+/* Blocks of a row are shared by threads only where the wide kernel would take the row. */
+static int shares_rows(const ce_job *job)
+{
+    return job_is_wide(job) && block_count(job->shape[CE_CLASS_AXIS]) > 1;
+}
+static ptrdiff_t blocks_of(ptrdiff_t classes) { return block_count(classes); }
+
+#define ROW_ENTRY(name) \
+    {name, name##_reduce, name##_merge, name##_scale, name##_exact}
+#define ELEMENT_ENTRY(name) {name, NULL, NULL, NULL, NULL}
+
+const ce_kernels CE_KERNELS = {
+    {ROW_ENTRY(logsumexp), ROW_ENTRY(softmax), ROW_ENTRY(log_softmax), ROW_ENTRY(sparse_loss),
+     ROW_ENTRY(sparse_gradient), ROW_ENTRY(sparse_hessian), ROW_ENTRY(dense_loss),
+     ROW_ENTRY(dense_gradient), ROW_ENTRY(dense_hessian), ELEMENT_ENTRY(sigmoid),
+     ELEMENT_ENTRY(log_sigmoid), ELEMENT_ENTRY(softplus), ELEMENT_ENTRY(sigmoid_loss),
+     ELEMENT_ENTRY(sigmoid_gradient), ELEMENT_ENTRY(sigmoid_hessian)},
+    shares_rows, blocks_of, sizeof(block_state)};

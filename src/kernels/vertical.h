@@ -1,0 +1,214 @@
+/* VL rows at a time, one a lane, the loop running down the classes: no horizontal operation.
+ *
+ * Taken for few classes and for every layout whose classes do not lie side by side. Term j goes
+ * to accumulator j mod VL and these are folded by the tree of the wide kernel, so that both give
+ * the same bits. Few classes are transposed once into a buffer, which then holds their e_j; more
+ * classes are read again, and their e_j wait in the output.
+ */
+
+#define VERTICAL_BUFFER 256 /* classes */
+
+typedef struct {
+    strip x, y, out, hessian;
+    vec *buffer;        /* NULL: classes do not fit */
+} columns;
+
+CE_INLINE vec *class_tile(const columns *c, const strip *s, ptrdiff_t k, int n, real fill,
+                          vec *tile)
+{
+    if (c->buffer && s == &c->x)
+        return c->buffer + k;
+    strip_load(s, k, n, fill, tile);
+    return tile;
+}
+
+/* Accumulators of one block, one for each class modulo VL. */
+typedef struct { esum s[VL]; dsum gap[VL], others[VL], top[VL]; } columns_sums;
+
+CE_INLINE void fold_columns(xlanes *p, ext *a, int n)
+{
+    for (int half = VL / 2; half > 0; half /= 2)
+        for (int i = 0; i < half && i + half < n; i++)
+            a[i] = x_add(a[i], a[i + half]);
+    x_store(p, a[0]);
+}
+
+CE_INLINE void store_sums(blocks *p, const columns_sums *sums, ptrdiff_t classes, int op)
+{
+    const int n = classes < VL ? (int)classes : VL;
+    ext a[VL];
+    for (int i = 0; i < n; i++)
+        a[i] = esum_total(sums->s[i]);
+    fold_columns(&p->s, a, n);
+    if (op_is_dense(op)) {
+        for (int i = 0; i < n; i++)
+            a[i] = dsum_total(sums->gap[i]);
+        fold_columns(&p->gap, a, n);
+        for (int i = 0; i < n; i++)
+            a[i] = dsum_total(sums->others[i]);
+        fold_columns(&p->others, a, n);
+        for (int i = 0; i < n; i++)
+            a[i] = dsum_total(sums->top[i]);
+        fold_columns(&p->top, a, n);
+    }
+}
+
+CE_INLINE vec vertical_max(const columns *c, ptrdiff_t from, ptrdiff_t to)
+{
+    vec tile[VL + VT], m = v_set1(-INFINITY);
+    for (ptrdiff_t k = from; k < to; k += VL) {
+        const int n = to - k < VL ? (int)(to - k) : VL;
+        const vec *x = class_tile(c, &c->x, k, n, -INFINITY, tile);
+        for (int j = 0; j < n; j++)
+            m = v_max(m, x[j]);
+    }
+    return m;
+}
+
+/* Reduce classes [from, to) of every row to p; leave their e_j behind if the results need them. */
+CE_INLINE void vertical_block(const columns *c, ptrdiff_t from, ptrdiff_t to, blocks *p, int op)
+{
+    const vec m = vertical_max(c, from, to), top = finite_top(m);
+    const reference r = reference_of(m);
+    columns_sums sums;
+    vec ties = v_set1(0), at = v_set1(0);
+    for (int i = 0; i < VL; i++) {
+        sums.s[i] = esum_zero();
+        if (op_is_dense(op))
+            sums.gap[i] = sums.others[i] = sums.top[i] = dsum_zero();
+    }
+    for (ptrdiff_t k = from; k < to; k += VL) {
+        vec tile[VL + VT], y[VL + VT], stored[VL + VT];
+        const int n = to - k < VL ? (int)(to - k) : VL;
+        const vec *x = class_tile(c, &c->x, k, n, -INFINITY, tile);
+        if (op_is_dense(op))
+            strip_load(&c->y, k, n, 0, y);
+        for (int j = 0; j < n; j++) {
+            const vmask below = v_ne(x[j], top);
+            const pair e = reference_exp(r, x[j]);
+            sums.s[j] = esum_add_if(sums.s[j], below, e);
+            if (op_marks_top(op))
+                at = v_select(m_or(below, v_ne(ties, v_set1(0))), at,
+                              v_set1((real)(k + j - from)));
+            ties = v_add_if(m_not(below), ties, v_set1(1));
+            if (op_is_dense(op)) {
+                sums.gap[j] = dsum_add_product(sums.gap[j], y[j], top, x[j]);
+                sums.others[j] = dsum_add_if(sums.others[j], below, y[j]);
+                sums.top[j] = dsum_add_if(sums.top[j], m_not(below), y[j]);
+            }
+            stored[j] = e.hi;
+        }
+        if (op_stores_exp(op) && c->buffer)
+            memcpy(c->buffer + k, stored, (size_t)n * sizeof(vec));
+        else if (op_stores_exp(op))
+            strip_store(&c->out, k, n, stored);
+    }
+    v_store_real(p->m, m);
+    v_store_real(p->ties, ties);
+    v_store_real(p->at, at);
+    store_sums(p, &sums, to - from, op);
+}
+
+CE_INLINE totals vertical_totals(const blocks *p, ptrdiff_t count, int op)
+{
+    const int dense = op_is_dense(op);
+    if (count == 1)
+        return single_block(p, dense);
+    vec m = v_set1(-INFINITY);
+    for (ptrdiff_t b = 0; b < count; b++)
+        m = v_max(m, v_load_real(p[b].m));
+    totals t = {m, v_set1(0), x_zero(), x_zero(), x_zero(), x_zero()};
+    for (ptrdiff_t b = 0; b < count; b++)
+        t = add_share(t, block_share(p + b, m, dense), dense);
+    return t;
+}
+
+/* From the stored e_j (or, for log-softmax, from the logits) to the results of one block. */
+CE_INLINE void vertical_finish(const columns *c, ptrdiff_t from, ptrdiff_t to, const row_end *z,
+                               const finish *q, int op)
+{
+    const strip *source = op == CE_LOG_SOFTMAX ? &c->x : &c->out;
+    for (ptrdiff_t k = from; k < to; k += VL) {
+        vec tile[VL + VT], y[VL + VT], out[VL + VT], hessian[VL + VT];
+        const int n = to - k < VL ? (int)(to - k) : VL;
+        const vec *e = c->buffer ? c->buffer + k : tile;
+        if (!c->buffer)
+            strip_load(source, k, n, 0, tile);
+        if (op_is_dense(op))
+            strip_load(&c->y, k, n, 0, y);
+        for (int j = 0; j < n; j++) {
+            if (op == CE_LOG_SOFTMAX)
+                out[j] = finish_log_softmax(z->m, x_hi(z->L), x_lo(z->L), e[j]);
+            else if (op_is_dense(op))
+                out[j] = finish_dense(q, e[j], y[j]);
+            else
+                out[j] = finish_softmax(q, e[j]);
+            if (op_has_hessian(op))
+                hessian[j] = finish_hessian(q, e[j]);
+        }
+        strip_store(&c->out, k, n, out);
+        if (op_has_hessian(op))
+            strip_store(&c->hessian, k, n, hessian);
+    }
+}
+
+/* Entries known exactly: the block that holds a row's maximum knows where. */
+CE_INLINE void vertical_entries(const ce_job *job, const group *g, const row_end *z,
+                                const blocks *part, ptrdiff_t count, int op)
+{
+    const exact_entries x = entries_of(z, g, op);
+    const ptrdiff_t size = block_size(job->shape[CE_CLASS_AXIS]);
+    real m[VL];
+    v_store_real(m, z->m);
+    for (int i = 0; i < g->n; i++) {
+        ptrdiff_t b = 0;
+        while (b < count - 1 && part[b].m[i] != m[i])
+            b++;
+        put_entries(job, g, &x, i, b * size + (ptrdiff_t)part[b].at[i], op);
+    }
+}
+
+CE_INLINE void vertical_group(const ce_job *job, ptrdiff_t first, int n, int op)
+{
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
+    const ptrdiff_t size = block_size(classes), count = block_count(classes);
+    CE_ALIGN64 vec buffer[VERTICAL_BUFFER + VT];
+    blocks part[MAX_BLOCKS];
+    columns c;
+    const group g = group_of(job, first, n, op);
+    c.x = strip_of(&job->x, job->shape, first, n);
+    c.buffer = classes <= VERTICAL_BUFFER ? buffer : NULL;
+    if (op_is_dense(op))
+        c.y = strip_of(&job->labels, job->shape, first, n);
+    if (job->out.data)
+        c.out = strip_of(&job->out, job->shape, first, n);
+    if (op_has_hessian(op))
+        c.hessian = strip_of(&job->hessian, job->shape, first, n);
+    if (c.buffer)
+        strip_load(&c.x, 0, (int)classes, -INFINITY, buffer);
+
+    for (ptrdiff_t b = 0; b < count; b++) {
+        const ptrdiff_t from = b * size, to = classes - from < size ? classes : from + size;
+        vertical_block(&c, from, to, part + b, op);
+    }
+    const totals t = vertical_totals(part, count, op);
+    const row_end z = end_row(t, op_is_dense(op));
+    if (job->value.data)
+        put_values(job, &g, row_value(&z, &g, op));
+    if (!op_stores_exp(op) && op != CE_LOG_SOFTMAX)
+        return;
+    for (ptrdiff_t b = 0; b < count; b++) {
+        const ptrdiff_t from = b * size, to = classes - from < size ? classes : from + size;
+        const factor f = block_factor(v_load_real(part[b].m), z.m);
+        const finish q = finish_of(&z, &g.gradient, count == 1 ? NULL : &f, op);
+        vertical_finish(&c, from, to, &z, &q, op);
+    }
+    if (op_has_gradient(op))
+        vertical_entries(job, &g, &z, part, count, op);
+}
+
+CE_INLINE void vertical_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int op)
+{
+    for (ptrdiff_t row = row0; row < row1; row += VL)
+        vertical_group(job, row, row1 - row < VL ? (int)(row1 - row) : VL, op);
+}

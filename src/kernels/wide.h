@@ -1,0 +1,317 @@
+/* One row at a time, VL classes a step: rows whose classes lie side by side.
+ *
+ * A row of one block shares its row end with the VL - 1 rows after it, one a lane. A row of more
+ * blocks is on its own, one block a lane; its blocks may be reduced and finished by different
+ * threads, between which only block_state passes.
+ */
+
+/* e_j of this many bytes stay in a cache of the core until their row's end is known. */
+#define WIDE_GROUP_BYTES 131072
+
+/* The labels of dense rows, converted to io where they are something else. */
+typedef struct { const char *p; ptrdiff_t stride; ce_type type; } label_run;
+
+CE_INLINE label_run labels_at(const ce_job *job, ptrdiff_t row, ptrdiff_t class)
+{
+    const ptrdiff_t stride = job->labels.stride[CE_CLASS_AXIS];
+    const ptrdiff_t offset = row_offset(&job->labels, job->shape, row) + class * stride;
+    return (label_run){job->labels.data + offset, stride, job->labels.type};
+}
+
+/* Four independent maxima, as one would wait for itself. */
+CE_INLINE real wide_max(const io *x, ptrdiff_t n)
+{
+    const vec low = v_set1(-INFINITY);
+    vec m0 = low, m1 = low, m2 = low, m3 = low;
+    ptrdiff_t j = 0;
+    for (; j + 4 * VL <= n; j += 4 * VL) {
+        m0 = v_max(m0, v_load(x + j));
+        m1 = v_max(m1, v_load(x + j + VL));
+        m2 = v_max(m2, v_load(x + j + 2 * VL));
+        m3 = v_max(m3, v_load(x + j + 3 * VL));
+    }
+    for (; j + VL <= n; j += VL)
+        m0 = v_max(m0, v_load(x + j));
+    if (j < n)
+        m1 = v_max(m1, v_load_n(x + j, (int)(n - j), -INFINITY));
+    return v_reduce_max(v_max(v_max(m0, m1), v_max(m2, m3)));
+}
+
+typedef struct { esum s; dsum gap, others, top; vec ties; ptrdiff_t at; } wide_sums;
+
+CE_INLINE void wide_step(wide_sums *a, reference r, vec top, vec x, vec y, ptrdiff_t j, vec *e_hi,
+                         int op)
+{
+    const vmask below = v_ne(x, top);
+    const pair e = reference_exp(r, x);
+    a->s = esum_add_if(a->s, below, e);
+    a->ties = v_add_if(m_not(below), a->ties, v_set1(1));
+    *e_hi = e.hi;
+    if (op_is_dense(op)) {
+        a->gap = dsum_add_product(a->gap, y, top, x);
+        a->others = dsum_add_if(a->others, below, y);
+        a->top = dsum_add_if(a->top, m_not(below), y);
+    }
+    if (op_marks_top(op) && a->at < 0 && m_any(m_not(below)))
+        a->at = j + m_index(m_not(below));
+}
+
+/* Reduce n classes to lane i of p; leave their e_j in store if the results need them. */
+CE_INLINE void wide_block(const io *x, label_run y, ptrdiff_t n, io *store, blocks *p, int i,
+                          int op)
+{
+    const real m = wide_max(x, n);
+    const vec top = finite_top(v_set1(m));
+    const reference r = reference_of(v_set1(m));
+    wide_sums a = {esum_zero(), dsum_zero(), dsum_zero(), dsum_zero(), v_set1(0), -1};
+    const ptrdiff_t run = op_is_dense(op) ? CE_STAGE : n;
+    for (ptrdiff_t start = 0; start < n; start += run) {
+        io copy[CE_STAGE];
+        const ptrdiff_t end = n - start < run ? n : start + run;
+        const io *label = op_is_dense(op) ? stage(y.p + start * y.stride, y.stride, y.type,
+                                                  end - start, copy) - start
+                                          : x;
+        ptrdiff_t j = start;
+        vec e;
+        for (; j + VL <= end; j += VL) {
+            CE_PREFETCH((const char *)(x + j + n));
+            wide_step(&a, r, top, v_load(x + j), v_load(label + j), j, &e, op);
+            if (op_stores_exp(op))
+                v_store(store + j, e);
+        }
+        if (j < end) {
+            const int rest = (int)(end - j);
+            wide_step(&a, r, top, v_load_n(x + j, rest, -INFINITY), v_load_n(label + j, rest, 0),
+                      j, &e, op);
+            if (op_stores_exp(op))
+                v_store_n(store + j, e, rest);
+        }
+    }
+    p->m[i] = m;
+    p->ties[i] = v_reduce_add(a.ties);
+    p->at[i] = (real)a.at;
+    x_fold_to(&p->s, i, esum_total(a.s));
+    if (op_is_dense(op)) {
+        x_fold_to(&p->gap, i, dsum_total(a.gap));
+        x_fold_to(&p->others, i, dsum_total(a.others));
+        x_fold_to(&p->top, i, dsum_total(a.top));
+    }
+}
+
+CE_INLINE scale scale_lane(const scale *lanes, int i)
+{
+    real power[VL], hi[VL], lo[VL];
+    v_store_real(power, lanes->power);
+    v_store_real(hi, lanes->hi);
+    v_store_real(lo, lanes->lo);
+    return (scale){v_set1(power[i]), v_set1(hi[i]), v_set1(lo[i])};
+}
+CE_INLINE vec vec_lane(vec lanes, int i)
+{
+    real x[VL];
+    v_store_real(x, lanes);
+    return v_set1(x[i]);
+}
+
+/* The constants of lane i in every lane. */
+CE_INLINE finish finish_lane(const finish *q, int i, int op)
+{
+    finish r;
+    r.p = scale_lane(&q->p, i);
+    r.plain = op_has_hessian(op) ? scale_lane(&q->plain, i) : r.p;
+    r.w_hi = vec_lane(q->w_hi, i);
+    r.w_lo = vec_lane(q->w_lo, i);
+    r.h_hi = vec_lane(q->h_hi, i);
+    r.h_lo = vec_lane(q->h_lo, i);
+    r.live = v_ne(vec_lane(v_keep(q->live, v_set1(1)), i), v_set1(0));
+    return r;
+}
+
+/* From the e_j in out to the results of n classes. */
+CE_INLINE void wide_finish(const finish *q, label_run y, ptrdiff_t n, io *out, io *hessian, int op)
+{
+    const ptrdiff_t run = op_is_dense(op) ? CE_STAGE : n;
+    for (ptrdiff_t start = 0; start < n; start += run) {
+        io copy[CE_STAGE];
+        const ptrdiff_t end = n - start < run ? n : start + run;
+        const io *label = op_is_dense(op) ? stage(y.p + start * y.stride, y.stride, y.type,
+                                                  end - start, copy) - start
+                                          : out;
+        for (ptrdiff_t j = start; j < end; j += VL) {
+            const int rest = end - j < VL ? (int)(end - j) : VL;
+            const vec e = rest == VL ? v_load(out + j) : v_load_n(out + j, rest, 0);
+            vec g = e;
+            if (op_is_dense(op))
+                g = finish_dense(q, e, rest == VL ? v_load(label + j)
+                                                  : v_load_n(label + j, rest, 0));
+            else
+                g = finish_softmax(q, e);
+            if (rest == VL)
+                v_store(out + j, g);
+            else
+                v_store_n(out + j, g, rest);
+            if (op_has_hessian(op) && rest == VL)
+                v_store(hessian + j, finish_hessian(q, e));
+            else if (op_has_hessian(op))
+                v_store_n(hessian + j, finish_hessian(q, e), rest);
+        }
+    }
+}
+
+/* m, hi and lo are the row's in every lane. */
+CE_INLINE void wide_log_softmax(const io *x, vec m, vec hi, vec lo, ptrdiff_t n, io *out)
+{
+    ptrdiff_t j = 0;
+    for (; j + VL <= n; j += VL)
+        v_store(out + j, finish_log_softmax(m, hi, lo, v_load(x + j)));
+    if (j < n)
+        v_store_n(out + j, finish_log_softmax(m, hi, lo, v_load_n(x + j, (int)(n - j), 0)),
+                  (int)(n - j));
+}
+
+CE_INLINE const io *row_x(const ce_job *job, ptrdiff_t row)
+{
+    return (const io *)(job->x.data + row_offset(&job->x, job->shape, row));
+}
+CE_INLINE io *row_out(const ce_job *job, const ce_array *a, ptrdiff_t row)
+{
+    return a->data ? (io *)(a->data + row_offset(a, job->shape, row)) : NULL;
+}
+
+/* Rows of one block: n of them, at most VL, one row end for all. */
+CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, int op)
+{
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
+    const group g = group_of(job, first, n, op);
+    blocks p;
+    memset(&p, 0, sizeof p);
+    for (int i = 0; i < n; i++)
+        wide_block(row_x(job, first + i), labels_at(job, first + i, 0), classes,
+                   row_out(job, &job->out, first + i), &p, i, op);
+    const row_end z = end_row(single_block(&p, op_is_dense(op)), op_is_dense(op));
+    if (job->value.data)
+        put_values(job, &g, row_value(&z, &g, op));
+    if (op == CE_LOG_SOFTMAX)
+        for (int i = 0; i < n; i++)
+            wide_log_softmax(row_x(job, first + i), vec_lane(z.m, i), vec_lane(x_hi(z.L), i),
+                             vec_lane(x_lo(z.L), i), classes, row_out(job, &job->out, first + i));
+    if (!op_stores_exp(op))
+        return;
+    const finish lanes = finish_of(&z, &g.gradient, NULL, op);
+    const exact_entries x = entries_of(&z, &g, op);
+    for (int i = 0; i < n; i++) {
+        const finish q = finish_lane(&lanes, i, op);
+        wide_finish(&q, labels_at(job, first + i, 0), classes, row_out(job, &job->out, first + i),
+                    row_out(job, &job->hessian, first + i), op);
+        put_entries(job, &g, &x, i, (ptrdiff_t)p.at[i], op);
+    }
+}
+
+/* A row of more blocks: what its phases pass on. */
+typedef struct {
+    blocks part[MAX_BLOCKS / VL];
+    row_end z;
+    group g;
+    exact_entries exact;
+    ptrdiff_t top; /* class of the maximum */
+} block_state;
+
+CE_INLINE ptrdiff_t block_end(ptrdiff_t classes, ptrdiff_t from)
+{
+    const ptrdiff_t size = block_size(classes);
+    return classes - from < size ? classes : from + size;
+}
+
+CE_INLINE void wide_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, block_state *s, int op)
+{
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
+    const ptrdiff_t from = b * block_size(classes);
+    io *out = row_out(job, &job->out, row);
+    wide_block(row_x(job, row) + from, labels_at(job, row, from),
+               block_end(classes, from) - from, out ? out + from : NULL, s->part + b / VL,
+               (int)(b % VL), op);
+}
+
+/* The shares of VL blocks at a time, then lane by lane in the order of the blocks. */
+CE_INLINE totals wide_totals(const block_state *s, ptrdiff_t count, real m, int dense)
+{
+    totals t = {v_set1(m), v_set1(0), x_zero(), x_zero(), x_zero(), x_zero()};
+    for (ptrdiff_t first = 0; first < count; first += VL) {
+        const totals share = block_share(s->part + first / VL, v_set1(m), dense);
+        CE_ALIGN64 real ties[VL];
+        xlanes sum, gap, others, top;
+        v_store_real(ties, share.ties);
+        x_store(&sum, share.s);
+        x_store(&gap, share.gap);
+        x_store(&others, share.others);
+        x_store(&top, share.top);
+        for (int i = 0; i < VL && first + i < count; i++) {
+            const totals one = {t.m, v_set1(ties[i]), x_load1(&sum, i), x_load1(&gap, i),
+                                x_load1(&others, i), x_load1(&top, i)};
+            t = add_share(t, one, dense);
+        }
+    }
+    return t;
+}
+
+CE_INLINE void wide_merge(const ce_job *job, ptrdiff_t row, block_state *s, int op)
+{
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], count = block_count(classes);
+    vec top = v_set1(-INFINITY);
+    for (ptrdiff_t b = 0; b < count; b++)
+        top = v_max(top, v_set1(s->part[b / VL].m[b % VL]));
+    const real m = v_reduce_max(top);
+    s->g = group_of(job, row, 1, op);
+    s->z = end_row(wide_totals(s, count, m, op_is_dense(op)), op_is_dense(op));
+    s->exact = entries_of(&s->z, &s->g, op);
+    ptrdiff_t b = 0;
+    while (b < count - 1 && s->part[b / VL].m[b % VL] != m)
+        b++;
+    s->top = b * block_size(classes) + (ptrdiff_t)s->part[b / VL].at[b % VL];
+    if (job->value.data)
+        put_values(job, &s->g, row_value(&s->z, &s->g, op));
+}
+
+CE_INLINE void wide_scale(const ce_job *job, ptrdiff_t row, ptrdiff_t b, const block_state *s,
+                          int op)
+{
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], from = b * block_size(classes);
+    const ptrdiff_t n = block_end(classes, from) - from;
+    io *out = row_out(job, &job->out, row) + from;
+    if (op == CE_LOG_SOFTMAX) {
+        wide_log_softmax(row_x(job, row) + from, s->z.m, x_hi(s->z.L), x_lo(s->z.L), n, out);
+        return;
+    }
+    const factor f = block_factor(v_set1(s->part[b / VL].m[b % VL]), s->z.m);
+    const finish q = finish_of(&s->z, &s->g.gradient, &f, op);
+    io *hessian = row_out(job, &job->hessian, row);
+    wide_finish(&q, labels_at(job, row, from), n, out, hessian ? hessian + from : NULL, op);
+}
+
+CE_INLINE void wide_exact(const ce_job *job, const block_state *s, int op)
+{
+    if (op_has_gradient(op))
+        put_entries(job, &s->g, &s->exact, 0, s->top, op);
+}
+
+CE_INLINE void wide_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int op)
+{
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], count = block_count(classes);
+    const ptrdiff_t fit = WIDE_GROUP_BYTES / (classes * (ptrdiff_t)sizeof(io));
+    const ptrdiff_t most = fit < 1 ? 1 : fit < VL ? fit : VL;
+    if (count == 1) {
+        for (ptrdiff_t row = row0; row < row1; row += most)
+            wide_group(job, row, row1 - row < most ? (int)(row1 - row) : (int)most, op);
+        return;
+    }
+    block_state s;
+    memset(&s.part, 0, sizeof s.part);
+    for (ptrdiff_t row = row0; row < row1; row++) {
+        for (ptrdiff_t b = 0; b < count; b++)
+            wide_reduce(job, row, b, &s, op);
+        wide_merge(job, row, &s, op);
+        for (ptrdiff_t b = 0; b < count && (op_stores_exp(op) || op == CE_LOG_SOFTMAX); b++)
+            wide_scale(job, row, b, &s, op);
+        wide_exact(job, &s, op);
+    }
+}

@@ -1,0 +1,140 @@
+/* Written by polynomials.py; to change a line, change and run that script. */
+
+/* ln2/8; a float32 product with HI and an integer below 2^13 is exact under FMA. */
+
+#define LN2_8_FLOAT_HI 0x1.62e4300000000p-4 /* 0.086643397808074951, 24 bits */
+#define LN2_8_FLOAT_LO -0x1.05c610ca86c39p-32 /* -2.3808178749472101e-10 */
+
+/* 37 bits: products with integers below 2^16 are exact without FMA too. */
+
+#define LN2_8_DOUBLE_HI 0x1.62e42fefa0000p-4 /* 0.086643397569787339, 37 bits */
+#define LN2_8_DOUBLE_LO 0x1.cf79abc9e3b3ap-43 /* 2.0582436978621353e-13 */
+
+#define LN2_DOUBLE_HI 0x1.62e42fefa4000p-1 /* 0.6931471805601177, 40 bits */
+#define LN2_DOUBLE_LO -0x1.8432a1b0e2634p-43 /* -1.7239444525614835e-13 */
+
+/* 2^(i/8) with -i in the exponent field, and its relative rounding error. */
+static const CE_ALIGN64 float exp_table_float[16] = {
+    0x1.0000000000000p+0f, /* 1 */
+    0x1.f72b840000000p-1f, /* 0.982753873 */
+    0x1.f06fe00000000p-1f, /* 0.969603539 */
+    0x1.ebfdae0000000p-1f, /* 0.960919797 */
+    0x1.ea09e60000000p-1f, /* 0.957106769 */
+    0x1.eace540000000p-1f, /* 0.958605409 */
+    0x1.ee89fa0000000p-1f, /* 0.965896428 */
+    0x1.f5818e0000000p-1f, /* 0.979504049 */
+    0x1.0000000000000p+0f, /* 1 */
+    0x1.f72b840000000p-1f, /* 0.982753873 */
+    0x1.f06fe00000000p-1f, /* 0.969603539 */
+    0x1.ebfdae0000000p-1f, /* 0.960919797 */
+    0x1.ea09e60000000p-1f, /* 0.957106769 */
+    0x1.eace540000000p-1f, /* 0.958605409 */
+    0x1.ee89fa0000000p-1f, /* 0.965896428 */
+    0x1.f5818e0000000p-1f, /* 0.979504049 */
+};
+static const CE_ALIGN64 float exp_tau_float[16] = {
+    0x0.0p+0f, /* 0 */
+    -0x1.9c0c220000000p-27f, /* -1.19921575e-08 */
+    0x1.1250020000000p-25f, /* 3.19341815e-08 */
+    -0x1.0a35500000000p-25f, /* -3.09907193e-08 */
+    0x1.26055c0000000p-26f, /* 1.71142709e-08 */
+    0x1.67a1ca0000000p-28f, /* 5.23333421e-09 */
+    -0x1.f9c3040000000p-27f, /* -1.47196051e-08 */
+    -0x1.a5217c0000000p-28f, /* -6.12825968e-09 */
+    0x0.0p+0f, /* 0 */
+    -0x1.9c0c220000000p-27f, /* -1.19921575e-08 */
+    0x1.1250020000000p-25f, /* 3.19341815e-08 */
+    -0x1.0a35500000000p-25f, /* -3.09907193e-08 */
+    0x1.26055c0000000p-26f, /* 1.71142709e-08 */
+    0x1.67a1ca0000000p-28f, /* 5.23333421e-09 */
+    -0x1.f9c3040000000p-27f, /* -1.47196051e-08 */
+    -0x1.a5217c0000000p-28f, /* -6.12825968e-09 */
+};
+
+/* 2^(i/8) with -i in the exponent field, and its relative rounding error. */
+static const CE_ALIGN64 double exp_table_double[8] = {
+    0x1.0000000000000p+0, /* 1 */
+    0x1.f72b83c7d517bp-1, /* 0.982753866 */
+    0x1.f06fe0a31b715p-1, /* 0.969603558 */
+    0x1.ebfdad5362a27p-1, /* 0.960919777 */
+    0x1.ea09e667f3bcdp-1, /* 0.957106781 */
+    0x1.eace5422aa0dbp-1, /* 0.958605413 */
+    0x1.ee89f995ad3adp-1, /* 0.965896415 */
+    0x1.f5818dcfba487p-1, /* 0.979504043 */
+};
+static const CE_ALIGN64 double exp_tau_double[8] = {
+    0x0.0p+0, /* 0 */
+    -0x1.01b15eaa59348p-55, /* -2.79391149e-17 */
+    0x1.34d754db0abb6p-55, /* 3.34846233e-17 */
+    0x1.690cebb7aafb0p-56, /* 1.95725853e-17 */
+    -0x1.3b3efbf5e2228p-54, /* -6.83580866e-17 */
+    0x1.db72fc1f0eab4p-55, /* 5.15483012e-17 */
+    0x1.c1a7792cb3387p-55, /* 4.87516053e-17 */
+    0x1.4a385a63d07a7p-56, /* 1.79012691e-17 */
+};
+
+/* (e^r - 1 - r) / r^2
+ * on [-0.0434063, 0.0434063], degree 2; adds at most 2^-31.54 to the relative error. */
+static const CE_ALIGN64 float exp_tail_float[3] = {
+    0x1.0000000000000p-1f, /* 0.5 */
+    0x1.555b820000000p-3f, /* 0.166678444 */
+    0x1.555c3a0000000p-5f, /* 0.0416699536 */
+};
+
+/* (e^r - 1 - r) / r^2
+ * on [-0.0434063, 0.0434063], degree 5; adds at most 2^-56.51 to the relative error. */
+static const CE_ALIGN64 double exp_tail_double[6] = {
+    0x1.000000000002fp-1, /* 0.5 */
+    0x1.55555555555d3p-3, /* 0.166666667 */
+    0x1.5555554e86d7ep-5, /* 0.0416666666 */
+    0x1.1111110aabe47p-7, /* 0.00833333332 */
+    0x1.6c1b75a578161p-10, /* 0.00138895898 */
+    0x1.a01f94da30068p-13, /* 0.000198423083 */
+};
+
+/* (atanh(z)/z - 1) / z^2 as a function of z^2
+ * on [0.0, 0.045], degree 3; adds at most 2^-32.69 to the relative error. */
+static const CE_ALIGN64 double log_tail_short[4] = {
+    0x1.5555551e364a2p-2, /* 0.33333333 */
+    0x1.999ac8e846b14p-3, /* 0.20000226 */
+    0x1.24102761902d7p-3, /* 0.142608936 */
+    0x1.ea8d83dccb7e2p-4, /* 0.119763866 */
+};
+
+/* (atanh(z)/z - 1) / z^2 as a function of z^2
+ * on [0.0, 0.045], degree 7; adds at most 2^-59.24 to the relative error. */
+static const CE_ALIGN64 double log_tail_long[8] = {
+    0x1.5555555555555p-2, /* 0.333333333 */
+    0x1.999999999a690p-3, /* 0.2 */
+    0x1.249249231a4b1p-3, /* 0.142857143 */
+    0x1.c71c73ce1c7a2p-4, /* 0.111111119 */
+    0x1.745c67a64940fp-4, /* 0.0909084367 */
+    0x1.3b33ddbb2a0a7p-4, /* 0.0769537603 */
+    0x1.0dd26c84c66c7p-4, /* 0.065874504 */
+    0x1.1bdcba50a02afp-4, /* 0.0693022993 */
+};
+
+/* (atanh(z)/z - 1) / z^2 as a function of z^2
+ * on [0.0, 0.112], degree 4; adds at most 2^-31.21 to the relative error. */
+static const CE_ALIGN64 float log1p_tail_float[5] = {
+    0x1.5555560000000p-2f, /* 0.333333343 */
+    0x1.9998c60000000p-3f, /* 0.199998423 */
+    0x1.24cbd20000000p-3f, /* 0.142966881 */
+    0x1.bc39620000000p-4f, /* 0.108453162 */
+    0x1.dd38920000000p-4f, /* 0.116509028 */
+};
+
+/* (atanh(z)/z - 1) / z^2 as a function of z^2
+ * on [0.0, 0.112], degree 9; adds at most 2^-57.41 to the relative error. */
+static const CE_ALIGN64 double log1p_tail_double[10] = {
+    0x1.5555555555554p-2, /* 0.333333333 */
+    0x1.999999999a52fp-3, /* 0.2 */
+    0x1.24924923bf443p-3, /* 0.142857143 */
+    0x1.c71c72814a3d5p-4, /* 0.111111114 */
+    0x1.745ceda45f562p-4, /* 0.0909089358 */
+    0x1.3b1905bc8a720p-4, /* 0.0769281601 */
+    0x1.10a7451416b42p-4, /* 0.0665657709 */
+    0x1.ebf0d2664c6aep-5, /* 0.0600513563 */
+    0x1.6698322c02c7cp-5, /* 0.0437737446 */
+    0x1.4cff7b19924a6p-4, /* 0.081298333 */
+};

@@ -1,0 +1,78 @@
+/* ext for float32 kernels: the extended precision of sums and row ends is a double.
+ *
+ * ext_dd.h has the same functions for float64 kernels on pairs of doubles.
+ */
+
+typedef dvec ext;
+typedef struct { double v[VL]; } xlanes; /* an ext in memory */
+
+CE_INLINE ext x_zero(void) { return d_set1(0.0); }
+CE_INLINE ext x_vec(vec a) { return d_widen(a); }
+CE_INLINE ext x_double(double a) { return d_set1(a); }
+CE_INLINE ext x_doubles(const double *a) { return d_load(a); }
+CE_INLINE ext x_pair(pair a) { return d_add(d_widen(a.hi), d_widen(a.lo)); }
+CE_INLINE ext x_load(const xlanes *p) { return d_load(p->v); }
+CE_INLINE ext x_load1(const xlanes *p, int i) { return d_set1(p->v[i]); }
+CE_INLINE void x_store(xlanes *p, ext a) { d_store(p->v, a); }
+
+CE_INLINE ext x_add(ext a, ext b) { return d_add(a, b); }
+CE_INLINE ext x_sub(ext a, ext b) { return d_sub(a, b); }
+CE_INLINE ext x_mul(ext a, ext b) { return d_mul(a, b); }
+CE_INLINE ext x_div(ext a, ext b) { return d_div(a, b); }
+CE_INLINE ext x_select(vmask m, ext a, ext b) { return d_select(m, a, b); }
+CE_INLINE ext x_difference(vec a, vec b) { return d_sub(d_widen(a), d_widen(b)); }
+
+CE_INLINE vec x_hi(ext a) { return d_round(a); }
+CE_INLINE vec x_lo(ext a) { return d_round(d_sub(a, d_widen(d_round(a)))); }
+
+/* a times a power of two that is a normal double. */
+CE_INLINE ext x_times(ext a, double power) { return d_mul(a, d_set1(power)); }
+/* a times 2^k, k integral. */
+CE_INLINE ext x_scale(ext a, vec k)
+{
+    const vec bounded = v_max(v_set1(-1022), v_min(v_set1(1023), k));
+    return d_mul(a, d_pow2(d_widen(bounded)));
+}
+
+/* log(1 + s/e) for s >= 0, e > 0: with u = (s + e)/e = 2^k f, |log2 f| < 0.6,
+ * k ln 2 + 2 atanh(z), z = (f - 1)/(f + 1); for k = 0 z = s/(s + 2e), where nothing cancels.
+ * Relative error below 2^-32 plus that of s/e.
+ */
+CE_INLINE ext x_log1p_ratio(ext s, ext e)
+{
+    const dvec u = d_add(s, e);
+    const dvec k = d_log2_gap(u, e);
+    const dvec f = d_mul(u, d_pow2(d_sub(d_set1(0.0), k)));
+    const dvec z = d_div(d_where_zero(k, s, d_sub(f, e)), d_add(f, e));
+    const dvec y = d_mul(z, z);
+    dvec q = d_set1(log_tail_short[3]);
+    for (int i = 2; i >= 0; i--)
+        q = d_mad(q, y, d_set1(log_tail_short[i]));
+    const dvec twice = d_add(z, z);
+    return d_mad(k, d_set1(LN2_DOUBLE_HI + LN2_DOUBLE_LO), d_mad(d_mul(twice, y), q, twice));
+}
+
+/* A sum of pairs: the large parts in double, the small ones in real. */
+typedef struct { dvec s; vec c; } esum;
+
+CE_INLINE esum esum_zero(void) { return (esum){d_set1(0.0), v_set1(0)}; }
+CE_INLINE esum esum_add_if(esum a, vmask m, pair e)
+{
+    return (esum){d_add_if(m, a.s, d_widen(e.hi)), v_add_if(m, a.c, e.lo)};
+}
+CE_INLINE ext esum_total(esum a) { return d_add(a.s, d_widen(a.c)); }
+
+/* A sum of reals and of products y (m - x), terms with y = 0 skipped. */
+typedef struct { dvec s; } dsum;
+
+CE_INLINE dsum dsum_zero(void) { return (dsum){d_set1(0.0)}; }
+CE_INLINE dsum dsum_add_if(dsum a, vmask m, vec y) { return (dsum){d_add_if(m, a.s, d_widen(y))}; }
+CE_INLINE dsum dsum_add_product(dsum a, vec y, vec m, vec x)
+{
+    const dvec p = d_mul(d_widen(y), x_difference(m, x));
+    return (dsum){d_add_if(v_ne(y, v_set1(0)), a.s, p)};
+}
+CE_INLINE ext dsum_total(dsum a) { return a.s; }
+
+/* Fold the lanes by the fixed tree and put the result at lane i. */
+CE_INLINE void x_fold_to(xlanes *p, int i, ext a) { p->v[i] = d_fold(a); }

@@ -1,0 +1,109 @@
+/* What every sigmoid function is made of, from e = exp(-|x|).
+ *
+ *   sigmoid(-|x|) = e/(1 + e),  sigmoid(|x|) = 1/(1 + e),  their product e/(1 + e)^2,
+ *   log1p(e) = 2 atanh(z),  z = e/(2 + e) in [0, 1/3]
+ *
+ * All are pairs with a relative error near 0.2 units; the result is rounded once. "biased" values
+ * carry 2^BIAS, so that only the last multiplication may round into the subnormals.
+ */
+
+typedef struct {
+    pair biased; /* e 2^BIAS */
+    pair e;
+    pair upper;  /* 1/(1 + e) */
+    pair lower;  /* e/(1 + e), biased, |lo| <= ulp(hi)/2 */
+} sigmoid_parts;
+
+CE_INLINE pair fast_two_sum(vec a, vec b)
+{
+    const vec s = v_add(a, b);
+    return (pair){s, v_add(v_sub(a, s), b)};
+}
+
+CE_INLINE pair unbiased(pair a)
+{
+    return (pair){v_mul(a.hi, v_set1(UNBIAS)), v_mul(a.lo, v_set1(UNBIAS))};
+}
+
+CE_INLINE sigmoid_parts sigmoid_parts_of(vec x)
+{
+    const vec d = v_neg(v_abs(x)), one = v_set1(1);
+    sigmoid_parts p;
+    p.biased = v_exp(d, v_set1(MAGIC + 8 * BIAS), v_nle(d, v_set1(-CLAMP)));
+    p.e = unbiased(p.biased);
+    const pair sum = fast_two_sum(one, p.e.hi);
+    p.upper.hi = v_div(one, sum.hi);
+    const vec rest = v_nmad(p.upper.hi, v_add(sum.lo, p.e.lo), v_nfma(p.upper.hi, sum.hi, one));
+    p.upper.lo = v_mul(p.upper.hi, rest);
+    const vec hi = v_mul(p.biased.hi, p.upper.hi);
+    const vec lo = v_mad(p.biased.hi, p.upper.lo,
+                         v_mad(p.biased.lo, p.upper.hi, v_fma(p.biased.hi, p.upper.hi, v_neg(hi))));
+    p.lower = fast_two_sum(hi, lo);
+    return p;
+}
+
+CE_INLINE pair log1p_exp(const sigmoid_parts *p)
+{
+    const pair sum = fast_two_sum(v_set1(2), p->e.hi);
+    const vec inverse = v_div(v_set1(1), sum.hi);
+    const vec z = v_mul(p->biased.hi, inverse);
+    const vec rest = v_add(v_nfma(z, sum.hi, p->biased.hi),
+                           v_nmad(z, v_add(sum.lo, p->e.lo), p->biased.lo));
+    const vec z_lo = v_mul(rest, inverse);
+    const vec root = v_mul(z, v_set1(UNBIAS)), y = v_mul(root, root);
+    vec q = v_set1(LOG1P_TAIL[LOG1P_DEGREE]);
+    for (int i = LOG1P_DEGREE - 1; i >= 0; i--)
+        q = v_mad(q, y, v_set1(LOG1P_TAIL[i]));
+    const vec twice = v_add(z, z);
+    return unbiased(fast_two_sum(twice, v_mad(twice, v_mul(y, q), v_add(z_lo, z_lo))));
+}
+
+/* a + a_lo + l for a >= 0, rounded once; an infinite a stands by itself. */
+CE_INLINE vec add_log1p(vec a, vec a_lo, pair l)
+{
+    const vec sum = v_add(a, l.hi);
+    const vec error = v_sub(v_min(l.hi, a), v_sub(sum, v_max(l.hi, a)));
+    const vmask finite = v_le(sum, v_set1(REAL_MAX));
+    return v_add(sum, v_keep(finite, v_add(error, v_add(a_lo, l.lo))));
+}
+
+CE_INLINE vec sigmoid_of(vec x, const sigmoid_parts *p)
+{
+    const vec upper = v_add(p->upper.hi, p->upper.lo);
+    return v_select(v_lt(x, v_set1(0)), v_mul(p->lower.hi, v_set1(UNBIAS)), upper);
+}
+
+/* max(x, 0) + log1p(e) */
+CE_INLINE vec softplus_of(vec x, const sigmoid_parts *p)
+{
+    return add_log1p(v_max(v_set1(0), x), v_set1(0), log1p_exp(p));
+}
+
+/* |x| (x > 0 ? 1 - y : y) + log1p(e); a zero factor wins over an infinite |x|. */
+CE_INLINE vec sigmoid_loss_of(vec x, vec y, const sigmoid_parts *p)
+{
+    const vec zero = v_set1(0), size = v_abs(x);
+    const vec c = v_select(v_lt(zero, x), v_sub(v_set1(1), y), y);
+    const vmask some = v_ne(c, zero);
+    const vec a = v_keep(some, v_mul(size, c));
+    const vec a_lo = v_keep(some, v_fma(size, c, v_neg(a)));
+    return add_log1p(a, a_lo, log1p_exp(p));
+}
+
+/* x > 0: (1 - y) - sigmoid(-x), else sigmoid(x) - y */
+CE_INLINE vec sigmoid_gradient_of(vec x, vec y, const sigmoid_parts *p)
+{
+    const vec zero = v_set1(0);
+    const vmask right = v_lt(zero, x);
+    const pair s = unbiased(p->lower);
+    const vec fixed = v_select(right, v_sub(v_set1(1), y), v_neg(y));
+    const vec hi = v_select(right, v_neg(s.hi), s.hi), lo = v_select(right, v_neg(s.lo), s.lo);
+    return v_add(v_add(fixed, lo), hi);
+}
+
+/* e/(1 + e)^2, the same for both signs of x */
+CE_INLINE vec sigmoid_hessian_of(const sigmoid_parts *p)
+{
+    const vec low = v_mad(p->lower.hi, p->upper.lo, v_mul(p->lower.lo, p->upper.hi));
+    return v_mul(v_fma(p->lower.hi, p->upper.hi, low), v_set1(UNBIAS));
+}

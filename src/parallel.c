@@ -1,0 +1,266 @@
+/* Threads: the only file that knows OpenMP. How a job is cut, and when threads pay.
+ *
+ * A job is cut into chunks whose size depends on its type and classes alone; which thread takes
+ * which chunk changes no bit. A sum over rows is cut into parts, each added in its order and the
+ * parts in theirs.
+ */
+
+#include <string.h>
+
+#include "check.h"
+#include "dispatch.h"
+#include "vec/target.h"
+
+#ifdef CECORE_OPENMP
+#include <omp.h>
+#endif
+#if !defined(_WIN32)
+#include <pthread.h>
+#include <time.h>
+#endif
+
+#define CHUNK_ELEMENTS 32768
+#define GROUP 16       /* a multiple of every kernel's group of rows */
+#define SUM_PARTS 256
+#define SUM_VALUES 1024 /* values kept at a time while summing; a multiple of GROUP */
+#define SHARED_ROWS 64 /* at most so many rows are shared by threads block by block */
+
+/* A child of fork has no worker threads, and must not wait for them. */
+static int forked;
+
+#if defined(CECORE_OPENMP) && !defined(_WIN32)
+static void in_child(void) { forked = 1; }
+__attribute__((constructor)) static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, in_child);
+}
+#endif
+
+int ce_max_threads(void)
+{
+#ifdef CECORE_OPENMP
+    if (!forked)
+        return omp_get_max_threads();
+#endif
+    return 1;
+}
+
+const char *ce_threading(void)
+{
+#ifdef CECORE_OPENMP
+    return "openmp";
+#else
+    return "none";
+#endif
+}
+
+#ifdef CECORE_OPENMP
+#define OMP(directive) CE_PRAGMA(omp directive)
+#else
+#define OMP(directive)
+#endif
+
+/* Below HOT elements a region costs more than it saves. Sleeping workers take up to milliseconds
+ * to wake on a virtual machine: after a pause only a job of COLD elements is worth that. */
+#define HOT_ELEMENTS 65536
+#define COLD_ELEMENTS 8000000
+#define PAUSE_SECONDS 0.003
+
+static double last_end = -1e9;
+
+static double now(void)
+{
+#if defined(_WIN32)
+    return 0.0;
+#else
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+#endif
+}
+
+static int threads_for(int wanted, ptrdiff_t elements)
+{
+#ifdef CECORE_OPENMP
+    if (wanted <= 1 || elements < HOT_ELEMENTS || forked || omp_in_parallel())
+        return 1;
+    double end;
+    OMP(atomic read)
+    end = last_end;
+    if (elements < COLD_ELEMENTS && now() - end > PAUSE_SECONDS)
+        return 1;
+    return wanted;
+#else
+    (void)wanted;
+    (void)elements;
+    return 1;
+#endif
+}
+
+static void region_ended(int threads)
+{
+    if (threads > 1) {
+        const double end = now();
+        OMP(atomic write)
+        last_end = end;
+    }
+}
+
+static int is_row_operation(ce_op op) { return op < CE_SIGMOID; }
+
+static ptrdiff_t rows_of(const ce_job *job)
+{
+    return job->shape[0] * job->shape[1] * job->shape[2];
+}
+
+/* Units a chunk; whole groups of rows where rows are short. */
+static ptrdiff_t chunk_of(ptrdiff_t width)
+{
+    const ptrdiff_t units = CHUNK_ELEMENTS / width;
+    return units >= GROUP ? units / GROUP * GROUP : units > 1 ? units : 1;
+}
+
+static void run_chunks(const ce_job *job, const ce_kernel *kernel, ptrdiff_t units,
+                       ptrdiff_t chunk, int threads)
+{
+    if (threads == 1) {
+        kernel->run(job, 0, units);
+        return;
+    }
+    OMP(parallel for schedule(dynamic) num_threads(threads))
+    for (ptrdiff_t first = 0; first < units; first += chunk)
+        kernel->run(job, first, units - first < chunk ? units : first + chunk);
+}
+
+/* Few rows of several blocks: the threads share every row. */
+static void run_blocks(const ce_job *job, const ce_kernel *kernel, ptrdiff_t blocks, int threads)
+{
+    CE_ALIGN64 char state[CE_STATE_MAX];
+    const int scales = job->out.data != NULL;
+    memset(state, 0, sizeof state);
+    for (ptrdiff_t row = 0; row < rows_of(job); row++) {
+        OMP(parallel for schedule(dynamic) num_threads(threads))
+        for (ptrdiff_t b = 0; b < blocks; b++)
+            kernel->reduce(job, row, b, state);
+        kernel->merge(job, row, state);
+        if (scales) {
+            OMP(parallel for schedule(dynamic) num_threads(threads))
+            for (ptrdiff_t b = 0; b < blocks; b++)
+                kernel->scale(job, row, b, state);
+        }
+        kernel->exact(job, state);
+    }
+}
+
+/* Where value i of the job goes when it is kept in a buffer that starts with value `first`. */
+static ce_array values_in(char *buffer, const ce_job *job, ptrdiff_t first)
+{
+    const ptrdiff_t size = job->type == CE_F32 ? sizeof(float) : sizeof(double);
+    ce_array a = {buffer - first * size, {0, 0, 0, 0}, job->type};
+    ptrdiff_t stride = size;
+    int axis = CE_CLASS_AXIS;
+    if (is_row_operation(job->op))
+        axis--;
+    for (; axis >= 0; axis--) {
+        a.stride[axis] = stride;
+        stride *= job->shape[axis];
+    }
+    return a;
+}
+
+static void add_values(ce_partial *sum, const char *buffer, ce_type type, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        if (type == CE_F32)
+            ce_add(sum, ((const float *)buffer)[i]);
+        else
+            ce_add(sum, ((const double *)buffer)[i]);
+    }
+}
+
+static ce_partial sum_part(const ce_job *job, const ce_kernel *kernel, ptrdiff_t first,
+                           ptrdiff_t last)
+{
+    CE_ALIGN64 char buffer[SUM_VALUES * sizeof(double)];
+    ce_partial sum = {0.0, 0.0};
+    ce_job part = *job;
+    for (; first < last; first += SUM_VALUES) {
+        const ptrdiff_t n = last - first < SUM_VALUES ? last - first : SUM_VALUES;
+        part.value = values_in(buffer, job, first);
+        kernel->run(&part, first, first + n);
+        add_values(&sum, buffer, job->type, n);
+    }
+    return sum;
+}
+
+static void run_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t units, ptrdiff_t chunk,
+                    int threads)
+{
+    ce_partial part[SUM_PARTS], sum = {0.0, 0.0};
+    const ptrdiff_t least = (units + SUM_PARTS - 1) / SUM_PARTS;
+    const ptrdiff_t size = (least + chunk - 1) / chunk * chunk;
+    const ptrdiff_t parts = (units + size - 1) / size;
+    OMP(parallel for schedule(dynamic) num_threads(threads) if (threads > 1))
+    for (ptrdiff_t i = 0; i < parts; i++)
+        part[i] = sum_part(job, kernel, i * size,
+                           units - i * size < size ? units : (i + 1) * size);
+    for (ptrdiff_t i = 0; i < parts; i++)
+        ce_merge(&sum, part[i]);
+    *job->total = sum.high + sum.low;
+}
+
+static void run_blocks_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t blocks,
+                           ptrdiff_t rows, int threads)
+{
+    CE_ALIGN64 char buffer[SHARED_ROWS * sizeof(double)];
+    ce_partial sum = {0.0, 0.0};
+    ce_job whole = *job;
+    whole.value = values_in(buffer, job, 0);
+    run_blocks(&whole, kernel, blocks, threads);
+    add_values(&sum, buffer, job->type, rows);
+    *job->total = sum.high + sum.low;
+}
+
+ce_status ce_run(const ce_job *job)
+{
+    const ce_kernels *kernels = ce_kernels_of(job->type);
+    const ce_kernel *kernel = &kernels->operation[job->op];
+    const ptrdiff_t rows = rows_of(job), classes = job->shape[CE_CLASS_AXIS];
+    const int by_row = is_row_operation(job->op);
+    const ptrdiff_t units = by_row ? rows : rows * classes;
+    const ptrdiff_t chunk = chunk_of(by_row ? classes : 1);
+    const int threads = threads_for(job->threads, rows * classes);
+    if (kernels->state_size > CE_STATE_MAX)
+        return CE_BAD_JOB;
+    if (threads > 1 && rows < 4 * threads && rows <= SHARED_ROWS && by_row &&
+        kernels->shares_rows(job)) {
+        const ptrdiff_t blocks = kernels->blocks(classes);
+        if (job->total)
+            run_blocks_sum(job, kernel, blocks, rows, threads);
+        else
+            run_blocks(job, kernel, blocks, threads);
+    } else if (job->total) {
+        run_sum(job, kernel, units, chunk, threads);
+    } else {
+        run_chunks(job, kernel, units, chunk, threads);
+    }
+    region_ended(threads);
+    return CE_OK;
+}
+
+ptrdiff_t ce_find_bad(const ce_array *a, const ptrdiff_t shape[CE_AXES], ce_check check,
+                      ptrdiff_t classes, int threads)
+{
+    const ptrdiff_t n = shape[0] * shape[1] * shape[2] * shape[3];
+    const int used = threads_for(threads, n);
+    ptrdiff_t found = PTRDIFF_MAX;
+    OMP(parallel for schedule(static) num_threads(used) if (used > 1) reduction(min : found))
+    for (ptrdiff_t first = 0; first < n; first += CHUNK_ELEMENTS) {
+        const ptrdiff_t last = n - first < CHUNK_ELEMENTS ? n : first + CHUNK_ELEMENTS;
+        const ptrdiff_t bad = ce_find_bad_in(a, shape, check, classes, first, last);
+        if (bad >= 0 && bad < found)
+            found = bad;
+    }
+    region_ended(used);
+    return found == PTRDIFF_MAX ? -1 : found;
+}

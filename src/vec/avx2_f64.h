@@ -1,0 +1,211 @@
+/* vec for float64 on AVX2 with FMA: 8 lanes in two registers. */
+
+typedef double real;
+typedef double io;
+typedef struct { __m256d a, b; } vec; /* lanes 0-3 and 4-7 */
+typedef vec vmask;                    /* all bits of a lane set, or none */
+
+#define VL 8
+#define VT 2 /* classes that one transposition moves */
+
+CE_INLINE vec v_set1(real a) { return (vec){_mm256_set1_pd(a), _mm256_set1_pd(a)}; }
+CE_INLINE vec v_load(const io *p) { return (vec){_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)}; }
+CE_INLINE void v_store(io *p, vec a)
+{
+    _mm256_storeu_pd(p, a.a);
+    _mm256_storeu_pd(p + 4, a.b);
+}
+
+/* Lanes below n of the four that start with lane `from`. */
+CE_INLINE __m256i t_first(int n, int from)
+{
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n - from), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+CE_INLINE __m256d t_load_n(const io *p, __m256i mask, __m256d fill)
+{
+    return _mm256_blendv_pd(fill, _mm256_maskload_pd(p, mask), _mm256_castsi256_pd(mask));
+}
+CE_INLINE vec v_load_n(const io *p, int n, real fill)
+{
+    const __m256d f = _mm256_set1_pd(fill);
+    return (vec){t_load_n(p, t_first(n, 0), f), n > 4 ? t_load_n(p + 4, t_first(n, 4), f) : f};
+}
+CE_INLINE void v_store_n(io *p, vec a, int n)
+{
+    _mm256_maskstore_pd(p, t_first(n, 0), a.a);
+    if (n > 4)
+        _mm256_maskstore_pd(p + 4, t_first(n, 4), a.b);
+}
+CE_INLINE vec v_load_real(const real *p) { return v_load(p); }
+CE_INLINE void v_store_real(real *p, vec a) { v_store(p, a); }
+
+CE_INLINE vec v_add(vec a, vec b)
+{
+    return (vec){_mm256_add_pd(a.a, b.a), _mm256_add_pd(a.b, b.b)};
+}
+CE_INLINE vec v_sub(vec a, vec b)
+{
+    return (vec){_mm256_sub_pd(a.a, b.a), _mm256_sub_pd(a.b, b.b)};
+}
+CE_INLINE vec v_mul(vec a, vec b)
+{
+    return (vec){_mm256_mul_pd(a.a, b.a), _mm256_mul_pd(a.b, b.b)};
+}
+CE_INLINE vec v_div(vec a, vec b)
+{
+    return (vec){_mm256_div_pd(a.a, b.a), _mm256_div_pd(a.b, b.b)};
+}
+CE_INLINE vec v_max(vec a, vec b) /* b when unordered */
+{
+    return (vec){_mm256_max_pd(a.a, b.a), _mm256_max_pd(a.b, b.b)};
+}
+CE_INLINE vec v_min(vec a, vec b) /* b when unordered */
+{
+    return (vec){_mm256_min_pd(a.a, b.a), _mm256_min_pd(a.b, b.b)};
+}
+CE_INLINE vec v_abs(vec a)
+{
+    const __m256d sign = _mm256_set1_pd(-0.0);
+    return (vec){_mm256_andnot_pd(sign, a.a), _mm256_andnot_pd(sign, a.b)};
+}
+CE_INLINE vec v_fma(vec a, vec b, vec c)
+{
+    return (vec){_mm256_fmadd_pd(a.a, b.a, c.a), _mm256_fmadd_pd(a.b, b.b, c.b)};
+}
+CE_INLINE vec v_nfma(vec a, vec b, vec c)
+{
+    return (vec){_mm256_fnmadd_pd(a.a, b.a, c.a), _mm256_fnmadd_pd(a.b, b.b, c.b)};
+}
+CE_INLINE vec v_mad(vec a, vec b, vec c) { return v_fma(a, b, c); }
+CE_INLINE vec v_nmad(vec a, vec b, vec c) { return v_nfma(a, b, c); }
+
+#define COMPARE(name, predicate)                                                               \
+    CE_INLINE vmask name(vec a, vec b)                                                         \
+    {                                                                                          \
+        return (vmask){_mm256_cmp_pd(a.a, b.a, predicate), _mm256_cmp_pd(a.b, b.b, predicate)};\
+    }
+COMPARE(v_eq, _CMP_EQ_OQ)
+COMPARE(v_ne, _CMP_NEQ_UQ)
+COMPARE(v_lt, _CMP_LT_OQ)
+COMPARE(v_le, _CMP_LE_OQ)
+COMPARE(v_nle, _CMP_NLE_UQ)
+
+CE_INLINE vmask m_and(vmask a, vmask b)
+{
+    return (vmask){_mm256_and_pd(a.a, b.a), _mm256_and_pd(a.b, b.b)};
+}
+CE_INLINE vmask m_or(vmask a, vmask b)
+{
+    return (vmask){_mm256_or_pd(a.a, b.a), _mm256_or_pd(a.b, b.b)};
+}
+CE_INLINE vmask m_not(vmask a)
+{
+    const __m256d all = _mm256_castsi256_pd(_mm256_set1_epi32(-1));
+    return (vmask){_mm256_xor_pd(a.a, all), _mm256_xor_pd(a.b, all)};
+}
+CE_INLINE unsigned t_bits(vmask a)
+{
+    return (unsigned)_mm256_movemask_pd(a.a) | (unsigned)_mm256_movemask_pd(a.b) << 4;
+}
+CE_INLINE int m_any(vmask a) { return t_bits(a) != 0; }
+CE_INLINE int m_index(vmask a) { return CE_FIRST_BIT(t_bits(a)); } /* the first lane that is set */
+CE_INLINE vec v_select(vmask m, vec a, vec b)
+{
+    return (vec){_mm256_blendv_pd(b.a, a.a, m.a), _mm256_blendv_pd(b.b, a.b, m.b)};
+}
+CE_INLINE vec v_keep(vmask m, vec a) { return m_and(m, a); }
+CE_INLINE vec v_keep_mad(vmask m, vec a, vec b, vec c) { return v_keep(m, v_mad(a, b, c)); }
+CE_INLINE vec v_add_if(vmask m, vec a, vec b) { return v_add(a, v_keep(m, b)); }
+
+/* A table of 8 doubles is two registers: bits 0 and 1 of the index pick in both, bit 2 between
+ * them. Doubles are moved as two 32-bit halves, the only permutation by variable AVX2 has. */
+CE_INLINE __m256d t_lookup(__m256d z, __m256d low, __m256d high)
+{
+    const __m256i i = _mm256_castpd_si256(z);
+    const __m256i even = _mm256_shuffle_epi32(_mm256_slli_epi64(i, 1), 0xA0);
+    const __m256i half = _mm256_add_epi32(even, _mm256_set1_epi64x(0x0000000100000000));
+    const __m256d a = _mm256_castps_pd(
+        _mm256_permutevar8x32_ps(_mm256_castpd_ps(low), half));
+    const __m256d b = _mm256_castps_pd(
+        _mm256_permutevar8x32_ps(_mm256_castpd_ps(high), half));
+    return _mm256_blendv_pd(a, b, _mm256_castsi256_pd(_mm256_slli_epi64(i, 61)));
+}
+/* Entry (bits of z) mod 8 of a table. */
+CE_INLINE vec v_lookup(vec z, const real *table)
+{
+    const __m256d low = _mm256_load_pd(table), high = _mm256_load_pd(table + 4);
+    return (vec){t_lookup(z.a, low, high), t_lookup(z.b, low, high)};
+}
+CE_INLINE __m256d t_scale(__m256d t, __m256d z)
+{
+    const __m256i k = _mm256_slli_epi64(_mm256_castpd_si256(z), 49);
+    return _mm256_castsi256_pd(_mm256_add_epi64(_mm256_castpd_si256(t), k));
+}
+/* t times 2^(k/8) for table entries that carry -(k mod 8) in their exponent; k = low bits of z. */
+CE_INLINE vec v_scale(vec t, vec z) { return (vec){t_scale(t.a, z.a), t_scale(t.b, z.b)}; }
+CE_INLINE __m256d t_pow2(__m256d k)
+{
+    const __m256d z = _mm256_add_pd(k, _mm256_set1_pd(0x1.8p52 + 1023.0));
+    return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(z), 52));
+}
+/* 2^k for integral k in [-1022, 1023]. */
+CE_INLINE vec v_pow2(vec k) { return (vec){t_pow2(k.a), t_pow2(k.b)}; }
+CE_INLINE __m256d t_log2_gap(__m256d u, __m256d e)
+{
+    const __m256i gap = _mm256_sub_epi64(_mm256_castpd_si256(u), _mm256_castpd_si256(e));
+    const __m256i k = _mm256_srli_epi64(
+        _mm256_add_epi64(gap, _mm256_set1_epi64x(0x0008000000000000)), 52);
+    return _mm256_sub_pd(
+        _mm256_castsi256_pd(_mm256_or_si256(k, _mm256_set1_epi64x(0x4330000000000000))),
+        _mm256_set1_pd(0x1p52));
+}
+/* rint(log2(u / e)) as a number, for u >= e > 0; within 0.09 of a tie either neighbour. */
+CE_INLINE vec v_log2_gap(vec u, vec e)
+{
+    return (vec){t_log2_gap(u.a, e.a), t_log2_gap(u.b, e.b)};
+}
+CE_INLINE real v_reduce_max(vec a)
+{
+    const __m256d u = _mm256_max_pd(a.a, a.b);
+    const __m128d v = _mm_max_pd(_mm256_castpd256_pd128(u), _mm256_extractf128_pd(u, 1));
+    return _mm_cvtsd_f64(_mm_max_sd(v, _mm_unpackhi_pd(v, v)));
+}
+CE_INLINE real v_reduce_add(vec a)
+{
+    const __m256d u = _mm256_add_pd(a.a, a.b);
+    const __m128d v = _mm_add_pd(_mm256_castpd256_pd128(u), _mm256_extractf128_pd(u, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(v, _mm_unpackhi_pd(v, v)));
+}
+/* Lane i of the result is lane i + n, for i < n; n is 4, 2 or 1. */
+CE_INLINE vec v_upper(vec a, int n)
+{
+    return n == 4   ? (vec){a.b, a.b}
+           : n == 2 ? (vec){_mm256_permute2f128_pd(a.a, a.a, 0x01), a.b}
+                    : (vec){_mm256_permute_pd(a.a, 0x5), a.b};
+}
+
+/* Two classes from k on of 8 rows: c[i] receives class k + i, one row a lane. */
+CE_INLINE __m256d t_gather(const io *const *row, ptrdiff_t k)
+{
+    return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(row[0] + k)),
+                                _mm_loadu_pd(row[2] + k), 1);
+}
+CE_INLINE void v_load_t(const io *const *row, ptrdiff_t k, vec *c)
+{
+    const vec even = {t_gather(row, k), t_gather(row + 4, k)};
+    const vec odd = {t_gather(row + 1, k), t_gather(row + 5, k)};
+    c[0] = (vec){_mm256_unpacklo_pd(even.a, odd.a), _mm256_unpacklo_pd(even.b, odd.b)};
+    c[1] = (vec){_mm256_unpackhi_pd(even.a, odd.a), _mm256_unpackhi_pd(even.b, odd.b)};
+}
+CE_INLINE void t_put(io *const *row, ptrdiff_t k, __m256d a)
+{
+    _mm_storeu_pd(row[0] + k, _mm256_castpd256_pd128(a));
+    _mm_storeu_pd(row[2] + k, _mm256_extractf128_pd(a, 1));
+}
+CE_INLINE void v_store_t(io *const *row, ptrdiff_t k, const vec *c)
+{
+    t_put(row, k, _mm256_unpacklo_pd(c[0].a, c[1].a));
+    t_put(row + 1, k, _mm256_unpackhi_pd(c[0].a, c[1].a));
+    t_put(row + 4, k, _mm256_unpacklo_pd(c[0].b, c[1].b));
+    t_put(row + 5, k, _mm256_unpackhi_pd(c[0].b, c[1].b));
+}

@@ -1,0 +1,202 @@
+/* vec for float32 on AVX-512: 16 lanes in one register, 16 doubles in two. */
+
+typedef float real;
+typedef float io;
+typedef __m512 vec;
+typedef __mmask16 vmask;
+typedef struct { __m512d a, b; } dvec; /* 16 doubles: lanes 0-7 and 8-15 */
+
+#define VL 16
+#define VT 4 /* classes that one transposition moves */
+
+CE_INLINE vec v_set1(real a) { return _mm512_set1_ps(a); }
+CE_INLINE vec v_load(const io *p) { return _mm512_loadu_ps(p); }
+CE_INLINE void v_store(io *p, vec a) { _mm512_storeu_ps(p, a); }
+
+CE_INLINE __mmask16 m_first(int n) { return (__mmask16)((1u << n) - 1u); }
+
+CE_INLINE vec v_load_n(const io *p, int n, real fill)
+{
+    return _mm512_mask_loadu_ps(_mm512_set1_ps(fill), m_first(n), p);
+}
+CE_INLINE void v_store_n(io *p, vec a, int n) { _mm512_mask_storeu_ps(p, m_first(n), a); }
+CE_INLINE vec v_load_real(const real *p) { return _mm512_loadu_ps(p); }
+CE_INLINE void v_store_real(real *p, vec a) { _mm512_storeu_ps(p, a); }
+
+CE_INLINE vec v_add(vec a, vec b) { return _mm512_add_ps(a, b); }
+CE_INLINE vec v_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
+CE_INLINE vec v_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
+CE_INLINE vec v_div(vec a, vec b) { return _mm512_div_ps(a, b); }
+CE_INLINE vec v_max(vec a, vec b) { return _mm512_max_ps(a, b); } /* b when unordered */
+CE_INLINE vec v_min(vec a, vec b) { return _mm512_min_ps(a, b); } /* b when unordered */
+CE_INLINE vec v_abs(vec a) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a); }
+CE_INLINE vec v_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+CE_INLINE vec v_nfma(vec a, vec b, vec c) { return _mm512_fnmadd_ps(a, b, c); }
+CE_INLINE vec v_mad(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+CE_INLINE vec v_nmad(vec a, vec b, vec c) { return _mm512_fnmadd_ps(a, b, c); }
+
+CE_INLINE vmask v_eq(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+CE_INLINE vmask v_ne(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_NEQ_UQ); }
+CE_INLINE vmask v_lt(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+CE_INLINE vmask v_le(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
+CE_INLINE vmask v_nle(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ); }
+CE_INLINE vmask m_and(vmask a, vmask b) { return a & b; }
+CE_INLINE vmask m_or(vmask a, vmask b) { return a | b; }
+CE_INLINE vmask m_not(vmask a) { return (vmask)~a; }
+CE_INLINE int m_any(vmask a) { return a != 0; }
+CE_INLINE int m_index(vmask a) { return CE_FIRST_BIT(a); } /* the first lane that is set */
+CE_INLINE vec v_select(vmask m, vec a, vec b) { return _mm512_mask_blend_ps(m, b, a); }
+CE_INLINE vec v_keep(vmask m, vec a) { return _mm512_maskz_mov_ps(m, a); }
+CE_INLINE vec v_keep_mad(vmask m, vec a, vec b, vec c)
+{
+    return _mm512_maskz_fmadd_ps(m, a, b, c);
+}
+CE_INLINE vec v_add_if(vmask m, vec a, vec b) { return _mm512_mask_add_ps(a, m, a, b); }
+
+/* Entry (bits of z) mod 8 of a table that stands twice in 64 bytes. */
+CE_INLINE vec v_lookup(vec z, const real *table)
+{
+    return _mm512_permutexvar_ps(_mm512_castps_si512(z), _mm512_load_ps(table));
+}
+/* t times 2^(k/8) for table entries that carry -(k mod 8) in their exponent; k = low bits of z. */
+CE_INLINE vec v_scale(vec t, vec z)
+{
+    const __m512i k = _mm512_slli_epi32(_mm512_castps_si512(z), 20);
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(t), k));
+}
+/* 2^k for integral k in [-126, 127]. */
+CE_INLINE vec v_pow2(vec k)
+{
+    const __m512 z = _mm512_add_ps(k, _mm512_set1_ps(0x1.8p23f + 127.0f));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(z), 23));
+}
+CE_INLINE real v_reduce_max(vec a)
+{
+    const __m256 u = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    const __m128 v = _mm_max_ps(_mm256_castps256_ps128(u), _mm256_extractf128_ps(u, 1));
+    const __m128 w = _mm_max_ps(v, _mm_movehl_ps(v, v));
+    return _mm_cvtss_f32(_mm_max_ss(w, _mm_movehdup_ps(w)));
+}
+
+CE_INLINE real v_reduce_add(vec a) { return _mm512_reduce_add_ps(a); }
+
+/* Four classes from k on of 16 rows: c[i] receives class k + i, one row a lane. */
+CE_INLINE __m512 t_gather(const io *const *row, ptrdiff_t k)
+{
+    __m512 a = _mm512_castps128_ps512(_mm_loadu_ps(row[0] + k));
+    a = _mm512_insertf32x4(a, _mm_loadu_ps(row[4] + k), 1);
+    a = _mm512_insertf32x4(a, _mm_loadu_ps(row[8] + k), 2);
+    return _mm512_insertf32x4(a, _mm_loadu_ps(row[12] + k), 3);
+}
+CE_INLINE void t_4x4(vec *c)
+{
+    const __m512 a = _mm512_unpacklo_ps(c[0], c[1]), b = _mm512_unpackhi_ps(c[0], c[1]);
+    const __m512 d = _mm512_unpacklo_ps(c[2], c[3]), e = _mm512_unpackhi_ps(c[2], c[3]);
+    c[0] = _mm512_shuffle_ps(a, d, 0x44);
+    c[1] = _mm512_shuffle_ps(a, d, 0xEE);
+    c[2] = _mm512_shuffle_ps(b, e, 0x44);
+    c[3] = _mm512_shuffle_ps(b, e, 0xEE);
+}
+CE_INLINE void v_load_t(const io *const *row, ptrdiff_t k, vec *c)
+{
+    for (int i = 0; i < 4; i++)
+        c[i] = t_gather(row + i, k);
+    t_4x4(c);
+}
+CE_INLINE void v_store_t(io *const *row, ptrdiff_t k, const vec *c)
+{
+    vec t[4] = {c[0], c[1], c[2], c[3]};
+    t_4x4(t);
+    for (int i = 0; i < 4; i++) {
+        _mm_storeu_ps(row[i] + k, _mm512_castps512_ps128(t[i]));
+        _mm_storeu_ps(row[i + 4] + k, _mm512_extractf32x4_ps(t[i], 1));
+        _mm_storeu_ps(row[i + 8] + k, _mm512_extractf32x4_ps(t[i], 2));
+        _mm_storeu_ps(row[i + 12] + k, _mm512_extractf32x4_ps(t[i], 3));
+    }
+}
+
+CE_INLINE dvec d_set1(double a) { return (dvec){_mm512_set1_pd(a), _mm512_set1_pd(a)}; }
+CE_INLINE dvec d_load(const double *p)
+{
+    return (dvec){_mm512_loadu_pd(p), _mm512_loadu_pd(p + 8)};
+}
+CE_INLINE void d_store(double *p, dvec a)
+{
+    _mm512_storeu_pd(p, a.a);
+    _mm512_storeu_pd(p + 8, a.b);
+}
+CE_INLINE dvec d_widen(vec a)
+{
+    return (dvec){_mm512_cvtps_pd(_mm512_castps512_ps256(a)),
+                  _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1))};
+}
+CE_INLINE vec d_round(dvec a)
+{
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(a.a)),
+                              _mm512_cvtpd_ps(a.b), 1);
+}
+CE_INLINE dvec d_add(dvec a, dvec b)
+{
+    return (dvec){_mm512_add_pd(a.a, b.a), _mm512_add_pd(a.b, b.b)};
+}
+CE_INLINE dvec d_sub(dvec a, dvec b)
+{
+    return (dvec){_mm512_sub_pd(a.a, b.a), _mm512_sub_pd(a.b, b.b)};
+}
+CE_INLINE dvec d_mul(dvec a, dvec b)
+{
+    return (dvec){_mm512_mul_pd(a.a, b.a), _mm512_mul_pd(a.b, b.b)};
+}
+CE_INLINE dvec d_div(dvec a, dvec b)
+{
+    return (dvec){_mm512_div_pd(a.a, b.a), _mm512_div_pd(a.b, b.b)};
+}
+CE_INLINE dvec d_mad(dvec a, dvec b, dvec c)
+{
+    return (dvec){_mm512_fmadd_pd(a.a, b.a, c.a), _mm512_fmadd_pd(a.b, b.b, c.b)};
+}
+CE_INLINE dvec d_select(vmask m, dvec a, dvec b)
+{
+    return (dvec){_mm512_mask_blend_pd((__mmask8)m, b.a, a.a),
+                  _mm512_mask_blend_pd((__mmask8)(m >> 8), b.b, a.b)};
+}
+CE_INLINE dvec d_add_if(vmask m, dvec a, dvec b)
+{
+    return (dvec){_mm512_mask_add_pd(a.a, (__mmask8)m, a.a, b.a),
+                  _mm512_mask_add_pd(a.b, (__mmask8)(m >> 8), a.b, b.b)};
+}
+/* rint(log2(u / e)) as a number, for u >= e > 0; within 0.09 of a tie either neighbour. */
+CE_INLINE __m512d t_log2_gap(__m512d u, __m512d e)
+{
+    const __m512i gap = _mm512_sub_epi64(_mm512_castpd_si512(u), _mm512_castpd_si512(e));
+    const __m512i k = _mm512_srli_epi64(
+        _mm512_add_epi64(gap, _mm512_set1_epi64(0x0008000000000000)), 52);
+    return _mm512_sub_pd(
+        _mm512_castsi512_pd(_mm512_or_si512(k, _mm512_set1_epi64(0x4330000000000000))),
+        _mm512_set1_pd(0x1p52));
+}
+CE_INLINE dvec d_log2_gap(dvec u, dvec e)
+{
+    return (dvec){t_log2_gap(u.a, e.a), t_log2_gap(u.b, e.b)};
+}
+CE_INLINE __m512d t_pow2(__m512d k)
+{
+    const __m512d z = _mm512_add_pd(k, _mm512_set1_pd(0x1.8p52 + 1023.0));
+    return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(z), 52));
+}
+CE_INLINE dvec d_pow2(dvec k) { return (dvec){t_pow2(k.a), t_pow2(k.b)}; }
+/* a where k is 0, else b. */
+CE_INLINE dvec d_where_zero(dvec k, dvec a, dvec b)
+{
+    const __m512d zero = _mm512_setzero_pd();
+    return (dvec){_mm512_mask_blend_pd(_mm512_cmp_pd_mask(k.a, zero, _CMP_EQ_OQ), b.a, a.a),
+                  _mm512_mask_blend_pd(_mm512_cmp_pd_mask(k.b, zero, _CMP_EQ_OQ), b.b, a.b)};
+}
+/* Sum of the lanes by the fixed tree: i + (i+8), then i + (i+4), i + (i+2), i + (i+1). */
+CE_INLINE double d_fold(dvec a)
+{
+    const __m512d u = _mm512_add_pd(a.a, a.b);
+    const __m256d v = _mm256_add_pd(_mm512_castpd512_pd256(u), _mm512_extractf64x4_pd(u, 1));
+    const __m128d w = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(w, _mm_unpackhi_pd(w, w)));
+}

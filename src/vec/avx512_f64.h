@@ -1,0 +1,120 @@
+/* vec for float64 on AVX-512: 8 lanes in one register. */
+
+typedef double real;
+typedef double io;
+typedef __m512d vec;
+typedef __mmask8 vmask;
+
+#define VL 8
+#define VT 2 /* classes that one transposition moves */
+
+CE_INLINE vec v_set1(real a) { return _mm512_set1_pd(a); }
+CE_INLINE vec v_load(const io *p) { return _mm512_loadu_pd(p); }
+CE_INLINE void v_store(io *p, vec a) { _mm512_storeu_pd(p, a); }
+
+CE_INLINE __mmask8 m_first(int n) { return (__mmask8)((1u << n) - 1u); }
+
+CE_INLINE vec v_load_n(const io *p, int n, real fill)
+{
+    return _mm512_mask_loadu_pd(_mm512_set1_pd(fill), m_first(n), p);
+}
+CE_INLINE void v_store_n(io *p, vec a, int n) { _mm512_mask_storeu_pd(p, m_first(n), a); }
+CE_INLINE vec v_load_real(const real *p) { return _mm512_loadu_pd(p); }
+CE_INLINE void v_store_real(real *p, vec a) { _mm512_storeu_pd(p, a); }
+
+CE_INLINE vec v_add(vec a, vec b) { return _mm512_add_pd(a, b); }
+CE_INLINE vec v_sub(vec a, vec b) { return _mm512_sub_pd(a, b); }
+CE_INLINE vec v_mul(vec a, vec b) { return _mm512_mul_pd(a, b); }
+CE_INLINE vec v_div(vec a, vec b) { return _mm512_div_pd(a, b); }
+CE_INLINE vec v_max(vec a, vec b) { return _mm512_max_pd(a, b); } /* b when unordered */
+CE_INLINE vec v_min(vec a, vec b) { return _mm512_min_pd(a, b); } /* b when unordered */
+CE_INLINE vec v_abs(vec a) { return _mm512_andnot_pd(_mm512_set1_pd(-0.0), a); }
+CE_INLINE vec v_fma(vec a, vec b, vec c) { return _mm512_fmadd_pd(a, b, c); }
+CE_INLINE vec v_nfma(vec a, vec b, vec c) { return _mm512_fnmadd_pd(a, b, c); }
+CE_INLINE vec v_mad(vec a, vec b, vec c) { return _mm512_fmadd_pd(a, b, c); }
+CE_INLINE vec v_nmad(vec a, vec b, vec c) { return _mm512_fnmadd_pd(a, b, c); }
+
+CE_INLINE vmask v_eq(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ); }
+CE_INLINE vmask v_ne(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_NEQ_UQ); }
+CE_INLINE vmask v_lt(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
+CE_INLINE vmask v_le(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_LE_OQ); }
+CE_INLINE vmask v_nle(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_NLE_UQ); }
+CE_INLINE vmask m_and(vmask a, vmask b) { return a & b; }
+CE_INLINE vmask m_or(vmask a, vmask b) { return a | b; }
+CE_INLINE vmask m_not(vmask a) { return (vmask)~a; }
+CE_INLINE int m_any(vmask a) { return a != 0; }
+CE_INLINE int m_index(vmask a) { return CE_FIRST_BIT(a); } /* the first lane that is set */
+CE_INLINE vec v_select(vmask m, vec a, vec b) { return _mm512_mask_blend_pd(m, b, a); }
+CE_INLINE vec v_keep(vmask m, vec a) { return _mm512_maskz_mov_pd(m, a); }
+CE_INLINE vec v_keep_mad(vmask m, vec a, vec b, vec c)
+{
+    return _mm512_maskz_fmadd_pd(m, a, b, c);
+}
+CE_INLINE vec v_add_if(vmask m, vec a, vec b) { return _mm512_mask_add_pd(a, m, a, b); }
+
+/* Entry (bits of z) mod 8 of a table of 64 bytes. */
+CE_INLINE vec v_lookup(vec z, const real *table)
+{
+    return _mm512_permutexvar_pd(_mm512_castpd_si512(z), _mm512_load_pd(table));
+}
+/* t times 2^(k/8) for table entries that carry -(k mod 8) in their exponent; k = low bits of z. */
+CE_INLINE vec v_scale(vec t, vec z)
+{
+    const __m512i k = _mm512_slli_epi64(_mm512_castpd_si512(z), 49);
+    return _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(t), k));
+}
+/* 2^k for integral k in [-1022, 1023]. */
+CE_INLINE vec v_pow2(vec k)
+{
+    const __m512d z = _mm512_add_pd(k, _mm512_set1_pd(0x1.8p52 + 1023.0));
+    return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(z), 52));
+}
+/* rint(log2(u / e)) as a number, for u >= e > 0; within 0.09 of a tie either neighbour. */
+CE_INLINE vec v_log2_gap(vec u, vec e)
+{
+    const __m512i gap = _mm512_sub_epi64(_mm512_castpd_si512(u), _mm512_castpd_si512(e));
+    const __m512i k = _mm512_srli_epi64(
+        _mm512_add_epi64(gap, _mm512_set1_epi64(0x0008000000000000)), 52);
+    return _mm512_sub_pd(
+        _mm512_castsi512_pd(_mm512_or_si512(k, _mm512_set1_epi64(0x4330000000000000))),
+        _mm512_set1_pd(0x1p52));
+}
+CE_INLINE real v_reduce_max(vec a)
+{
+    const __m256d u = _mm256_max_pd(_mm512_castpd512_pd256(a), _mm512_extractf64x4_pd(a, 1));
+    const __m128d v = _mm_max_pd(_mm256_castpd256_pd128(u), _mm256_extractf128_pd(u, 1));
+    return _mm_cvtsd_f64(_mm_max_sd(v, _mm_unpackhi_pd(v, v)));
+}
+CE_INLINE real v_reduce_add(vec a) { return _mm512_reduce_add_pd(a); }
+/* Lane i of the result is lane i + n, for i < n; n is 4, 2 or 1. */
+CE_INLINE vec v_upper(vec a, int n)
+{
+    return n == 4   ? _mm512_shuffle_f64x2(a, a, 0xEE)
+           : n == 2 ? _mm512_shuffle_f64x2(a, a, 0x01)
+                    : _mm512_permute_pd(a, 0x55);
+}
+
+/* Two classes from k on of 8 rows: c[i] receives class k + i, one row a lane. */
+CE_INLINE __m512d t_gather(const io *const *row, ptrdiff_t k)
+{
+    __m512d a = _mm512_castpd128_pd512(_mm_loadu_pd(row[0] + k));
+    a = _mm512_insertf64x2(a, _mm_loadu_pd(row[2] + k), 1);
+    a = _mm512_insertf64x2(a, _mm_loadu_pd(row[4] + k), 2);
+    return _mm512_insertf64x2(a, _mm_loadu_pd(row[6] + k), 3);
+}
+CE_INLINE void v_load_t(const io *const *row, ptrdiff_t k, vec *c)
+{
+    const __m512d even = t_gather(row, k), odd = t_gather(row + 1, k);
+    c[0] = _mm512_unpacklo_pd(even, odd);
+    c[1] = _mm512_unpackhi_pd(even, odd);
+}
+CE_INLINE void v_store_t(io *const *row, ptrdiff_t k, const vec *c)
+{
+    const __m512d t[2] = {_mm512_unpacklo_pd(c[0], c[1]), _mm512_unpackhi_pd(c[0], c[1])};
+    for (int i = 0; i < 2; i++) {
+        _mm_storeu_pd(row[i] + k, _mm512_castpd512_pd128(t[i]));
+        _mm_storeu_pd(row[i + 2] + k, _mm512_extractf64x2_pd(t[i], 1));
+        _mm_storeu_pd(row[i + 4] + k, _mm512_extractf64x2_pd(t[i], 2));
+        _mm_storeu_pd(row[i + 6] + k, _mm512_extractf64x2_pd(t[i], 3));
+    }
+}

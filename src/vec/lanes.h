@@ -1,0 +1,190 @@
+/* vec in plain C: VL lanes in a struct, one loop an operation.
+ *
+ * The including header sets real (what lanes compute in), io (what arrays hold), VL, and the two
+ * products: LANE_FMA(a, b, c) = a*b + c rounded once, LANE_MAD(a, b, c) rounded once or twice.
+ * REAL_BITS, REAL_INT and REAL_MANTISSA describe the format of real.
+ */
+
+typedef struct { real x[VL]; } vec;
+typedef struct { int x[VL]; } vmask;
+typedef struct { double x[VL]; } dvec;
+
+#define VT 1
+#define LANES for (int i = 0; i < VL; i++)
+
+CE_INLINE vec v_set1(real a) { vec r; LANES r.x[i] = a; return r; }
+CE_INLINE vec v_load(const io *p) { vec r; LANES r.x[i] = (real)p[i]; return r; }
+CE_INLINE void v_store(io *p, vec a) { LANES p[i] = (io)a.x[i]; }
+CE_INLINE vec v_load_n(const io *p, int n, real fill)
+{
+    vec r;
+    LANES r.x[i] = i < n ? (real)p[i] : fill;
+    return r;
+}
+CE_INLINE void v_store_n(io *p, vec a, int n)
+{
+    for (int i = 0; i < n; i++)
+        p[i] = (io)a.x[i];
+}
+CE_INLINE vec v_load_real(const real *p) { vec r; LANES r.x[i] = p[i]; return r; }
+CE_INLINE void v_store_real(real *p, vec a) { LANES p[i] = a.x[i]; }
+
+CE_INLINE vec v_add(vec a, vec b) { LANES a.x[i] += b.x[i]; return a; }
+CE_INLINE vec v_sub(vec a, vec b) { LANES a.x[i] -= b.x[i]; return a; }
+CE_INLINE vec v_mul(vec a, vec b) { LANES a.x[i] *= b.x[i]; return a; }
+CE_INLINE vec v_div(vec a, vec b) { LANES a.x[i] /= b.x[i]; return a; }
+CE_INLINE vec v_max(vec a, vec b) { LANES a.x[i] = a.x[i] > b.x[i] ? a.x[i] : b.x[i]; return a; }
+CE_INLINE vec v_min(vec a, vec b) { LANES a.x[i] = a.x[i] < b.x[i] ? a.x[i] : b.x[i]; return a; }
+CE_INLINE vec v_abs(vec a) { LANES a.x[i] = a.x[i] < 0 ? -a.x[i] : a.x[i] + 0; return a; }
+CE_INLINE vec v_fma(vec a, vec b, vec c)
+{
+    LANES a.x[i] = LANE_FMA(a.x[i], b.x[i], c.x[i]);
+    return a;
+}
+CE_INLINE vec v_nfma(vec a, vec b, vec c)
+{
+    LANES a.x[i] = LANE_FMA(-a.x[i], b.x[i], c.x[i]);
+    return a;
+}
+CE_INLINE vec v_mad(vec a, vec b, vec c)
+{
+    LANES a.x[i] = LANE_MAD(a.x[i], b.x[i], c.x[i]);
+    return a;
+}
+CE_INLINE vec v_nmad(vec a, vec b, vec c)
+{
+    LANES a.x[i] = LANE_MAD(-a.x[i], b.x[i], c.x[i]);
+    return a;
+}
+
+CE_INLINE vmask v_eq(vec a, vec b) { vmask m; LANES m.x[i] = a.x[i] == b.x[i]; return m; }
+CE_INLINE vmask v_ne(vec a, vec b) { vmask m; LANES m.x[i] = a.x[i] != b.x[i]; return m; }
+CE_INLINE vmask v_lt(vec a, vec b) { vmask m; LANES m.x[i] = a.x[i] < b.x[i]; return m; }
+CE_INLINE vmask v_le(vec a, vec b) { vmask m; LANES m.x[i] = a.x[i] <= b.x[i]; return m; }
+CE_INLINE vmask v_nle(vec a, vec b) { vmask m; LANES m.x[i] = !(a.x[i] <= b.x[i]); return m; }
+CE_INLINE vmask m_and(vmask a, vmask b) { LANES a.x[i] &= b.x[i]; return a; }
+CE_INLINE vmask m_or(vmask a, vmask b) { LANES a.x[i] |= b.x[i]; return a; }
+CE_INLINE vmask m_not(vmask a) { LANES a.x[i] = !a.x[i]; return a; }
+CE_INLINE int m_any(vmask a) { int any = 0; LANES any |= a.x[i]; return any; }
+CE_INLINE int m_index(vmask a)
+{
+    int i = 0;
+    while (i < VL - 1 && !a.x[i])
+        i++;
+    return i;
+}
+CE_INLINE vec v_select(vmask m, vec a, vec b)
+{
+    LANES a.x[i] = m.x[i] ? a.x[i] : b.x[i];
+    return a;
+}
+CE_INLINE vec v_keep(vmask m, vec a) { LANES a.x[i] = m.x[i] ? a.x[i] : 0; return a; }
+CE_INLINE vec v_keep_mad(vmask m, vec a, vec b, vec c) { return v_keep(m, v_mad(a, b, c)); }
+CE_INLINE vec v_add_if(vmask m, vec a, vec b)
+{
+    LANES a.x[i] = m.x[i] ? a.x[i] + b.x[i] : a.x[i];
+    return a;
+}
+
+CE_INLINE REAL_INT t_bits(real a) { REAL_INT b; memcpy(&b, &a, sizeof b); return b; }
+CE_INLINE real t_real(REAL_INT b) { real a; memcpy(&a, &b, sizeof a); return a; }
+CE_INLINE uint64_t t_bits64(double a) { uint64_t b; memcpy(&b, &a, sizeof b); return b; }
+CE_INLINE double t_double(uint64_t b) { double a; memcpy(&a, &b, sizeof a); return a; }
+
+CE_INLINE vec v_lookup(vec z, const real *table)
+{
+    LANES z.x[i] = table[t_bits(z.x[i]) & 7];
+    return z;
+}
+CE_INLINE vec v_scale(vec t, vec z)
+{
+    LANES t.x[i] = t_real(t_bits(t.x[i]) + (t_bits(z.x[i]) << (REAL_MANTISSA - 3)));
+    return t;
+}
+CE_INLINE vec v_pow2(vec k)
+{
+    const real magic = (real)1.5 * (real)((REAL_INT)1 << REAL_MANTISSA) + REAL_BIAS;
+    LANES k.x[i] = t_real(t_bits(k.x[i] + magic) << REAL_MANTISSA);
+    return k;
+}
+CE_INLINE real v_reduce_max(vec a)
+{
+    real m = a.x[0];
+    for (int i = 1; i < VL; i++)
+        m = a.x[i] > m ? a.x[i] : m;
+    return m;
+}
+CE_INLINE real v_reduce_add(vec a)
+{
+    real s = 0;
+    LANES s += a.x[i];
+    return s;
+}
+/* Lane i of the result is lane i + n, for i < n. */
+CE_INLINE vec v_upper(vec a, int n)
+{
+    for (int i = 0; i < n && i + n < VL; i++)
+        a.x[i] = a.x[i + n];
+    return a;
+}
+CE_INLINE double t_log2_gap(double u, double e)
+{
+    return (double)((t_bits64(u) - t_bits64(e) + 0x0008000000000000u) >> 52);
+}
+
+CE_INLINE void v_load_t(const io *const *row, ptrdiff_t k, vec *c)
+{
+    LANES c->x[i] = (real)row[i][k];
+}
+CE_INLINE void v_store_t(io *const *row, ptrdiff_t k, const vec *c)
+{
+    LANES row[i][k] = (io)c->x[i];
+}
+
+CE_INLINE dvec d_set1(double a) { dvec r; LANES r.x[i] = a; return r; }
+CE_INLINE dvec d_load(const double *p) { dvec r; LANES r.x[i] = p[i]; return r; }
+CE_INLINE void d_store(double *p, dvec a) { LANES p[i] = a.x[i]; }
+CE_INLINE dvec d_widen(vec a) { dvec r; LANES r.x[i] = (double)a.x[i]; return r; }
+CE_INLINE vec d_round(dvec a) { vec r; LANES r.x[i] = (real)a.x[i]; return r; }
+CE_INLINE dvec d_add(dvec a, dvec b) { LANES a.x[i] += b.x[i]; return a; }
+CE_INLINE dvec d_sub(dvec a, dvec b) { LANES a.x[i] -= b.x[i]; return a; }
+CE_INLINE dvec d_mul(dvec a, dvec b) { LANES a.x[i] *= b.x[i]; return a; }
+CE_INLINE dvec d_div(dvec a, dvec b) { LANES a.x[i] /= b.x[i]; return a; }
+CE_INLINE dvec d_mad(dvec a, dvec b, dvec c)
+{
+    LANES a.x[i] = LANE_DOUBLE_MAD(a.x[i], b.x[i], c.x[i]);
+    return a;
+}
+CE_INLINE dvec d_select(vmask m, dvec a, dvec b)
+{
+    LANES a.x[i] = m.x[i] ? a.x[i] : b.x[i];
+    return a;
+}
+CE_INLINE dvec d_add_if(vmask m, dvec a, dvec b)
+{
+    LANES a.x[i] = m.x[i] ? a.x[i] + b.x[i] : a.x[i];
+    return a;
+}
+CE_INLINE dvec d_log2_gap(dvec u, dvec e)
+{
+    LANES u.x[i] = t_log2_gap(u.x[i], e.x[i]);
+    return u;
+}
+CE_INLINE dvec d_pow2(dvec k)
+{
+    LANES k.x[i] = t_double(t_bits64(k.x[i] + (0x1.8p52 + 1023.0)) << 52);
+    return k;
+}
+/* a where k is 0, else b. */
+CE_INLINE dvec d_where_zero(dvec k, dvec a, dvec b)
+{
+    LANES a.x[i] = k.x[i] == 0.0 ? a.x[i] : b.x[i];
+    return a;
+}
+CE_INLINE double d_fold(dvec a)
+{
+    for (int n = VL / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; i++)
+            a.x[i] += a.x[i + n];
+    return a.x[0];
+}
