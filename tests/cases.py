@@ -78,8 +78,12 @@ def masked(rng, n, k, dtype):
 
 
 def subnormal(rng, n, k, dtype):
+    """Over the whole range of subnormal results, or by turns close to the smallest normal."""
+    smallest_normal = -np.finfo(dtype).minexp * np.log(2)
+    gap = np.where(rng.random((n, 1)) < 0.5, rng.uniform(*SUBNORMAL_GAP[dtype], (n, k)),
+                   smallest_normal + rng.uniform(-3, 3, (n, k)))  # fmt: skip
     peak = rng.normal(size=(n, 1)) * 10
-    return _with_peak(rng, peak - rng.uniform(*SUBNORMAL_GAP[dtype], (n, k)), peak[:, 0])
+    return _with_peak(rng, peak - gap, peak[:, 0])
 
 
 def spread(rng, n, k, dtype):

@@ -44,6 +44,7 @@ def test_rows(dtype, k):
         _check(batch, output)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rows_of_a_whole_vocabulary(dtype):
     batch = row_batch(dtype, LONGEST)
@@ -51,6 +52,7 @@ def test_rows_of_a_whole_vocabulary(dtype):
         _check(batch, output)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("output", ROWS, ids=_named)
 def test_one_row_of_a_whole_vocabulary(output, dtype):

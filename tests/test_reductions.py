@@ -112,6 +112,7 @@ def test_gradient_and_hessian_are_those_of_the_reduced_loss(case, dtype, reducti
         assert errors.max() <= GRADIENT_ULP[dtype]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", CASES)
@@ -126,6 +127,7 @@ def test_bits_do_not_depend_on_threads(case, dtype, reduction):
     assert len(values) == 1
 
 
+@pytest.mark.slow
 def test_a_mean_is_exact_where_a_running_sum_is_not():
     """2^24 + 1 losses: in a float32 running sum the last ones would no longer count."""
     n = 2**24 + 1

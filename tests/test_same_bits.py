@@ -54,6 +54,7 @@ def test_threads(dtype, k):
                 _assert_same_bits(row_outputs(batch), reference, f"{threads} threads")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_threads_on_a_row_of_many_blocks(dtype):
     rng = np.random.default_rng(0)
@@ -170,6 +171,7 @@ def outputs_of_isas(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(len(SIMD) < 2, reason="fewer than two SIMD ISAs on this machine")
 @pytest.mark.parametrize("isa", SIMD[1:])
 def test_isas(outputs_of_isas, isa):

@@ -9,6 +9,7 @@ from tests.outputs import ELEMENTS, ROWS
 from tests.truth import MULTI, Elements, Rows
 from tests.ulp import ulp_error
 from tests.worst_cases import ROWS as WORST_ROWS
+from tests.worst_cases import WEIGHTED_ELEMENTS, WEIGHTED_ROWS
 
 LABELLED = 4  # classes that are taken as the label in turn: the first ones are the unlike ones
 
@@ -22,7 +23,11 @@ def _assert_within_bound(output, computed, exact, reason):
     assert worst <= BOUNDS[output.name].ulp, (output.name, reason, worst)
 
 
-@pytest.mark.parametrize(("reason", "row"), WORST_ROWS, ids=[reason for reason, _ in WORST_ROWS])
+def _reasons(table):
+    return [reason for reason, *_ in table]
+
+
+@pytest.mark.parametrize(("reason", "row"), WORST_ROWS, ids=_reasons(WORST_ROWS))
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_rows(dtype, reason, row):
     x = _logits(row, dtype)[None, :]
@@ -47,3 +52,38 @@ def test_elements(dtype):
             y = np.full_like(x, label)
             computed = output.call(x, y)
             _assert_within_bound(output, computed, output.truth(truth, y), label)
+
+
+def _of_dtype(values, dtype):
+    """None where the case is out of this type's range."""
+    with np.errstate(over="ignore"):
+        x = np.array(values, dtype)
+    return x if np.isfinite(x).all() else None
+
+
+@pytest.mark.parametrize(("reason", "x", "y", "weight"), WEIGHTED_ROWS, ids=_reasons(WEIGHTED_ROWS))
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_weighted_rows(dtype, reason, x, y, weight):
+    if (x := _of_dtype([x], dtype)) is None:
+        pytest.skip("a float64 case")
+    y, weight = np.array([y], dtype), np.array([weight], dtype)
+    truth = Rows(x, MULTI)
+    for output in ROWS:
+        if output.labels is cases.soft_labels:
+            exact = output.truth(truth, y).times(MULTI.of(weight))
+            computed = output.call(x, y, sample_weight=weight)
+            _assert_within_bound(output, computed, exact, reason)
+
+
+@pytest.mark.parametrize(
+    ("reason", "x", "y", "weight"), WEIGHTED_ELEMENTS, ids=_reasons(WEIGHTED_ELEMENTS)
+)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_weighted_elements(dtype, reason, x, y, weight):
+    x, y, weight = (np.array([v], dtype) for v in (x, y, weight))
+    truth = Elements(x, MULTI)
+    for output in ELEMENTS:
+        if output.labels is not None:
+            exact = output.truth(truth, y).times(MULTI.of(weight))
+            computed = output.call(x, y, sample_weight=weight)
+            _assert_within_bound(output, computed, exact, reason)

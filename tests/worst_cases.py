@@ -1,7 +1,8 @@
-"""Inputs that gave the worst errors, or would to a careless kernel: (reason, logits).
+"""Inputs that gave the worst errors, or would to a careless kernel, each with its reason.
 
-A logit may be a decimal or, where the last bit matters, a hex string. Every output is tested on
-every row, with each class as the label.
+ROWS holds (reason, logits), tested on every output with each class as the label. A logit may be a
+decimal or, where the last bit matters, a hex string. WEIGHTED_ROWS adds dense labels and a row
+weight, WEIGHTED_ELEMENTS holds (reason, logit, label, weight).
 """
 
 CONFIDENT_ROWS = (
@@ -43,8 +44,34 @@ RANGE = (
     ("smallest normal float64 entry", (0.0, -708.3964185322641)),
     ("smallest subnormal float64 entry", (0.0, -744.4400719213812)),
     ("rounds to 0 in float64", (0.0, -745.14)),
+    (
+        "4.38e-308 without FMA: its low half is subnormal",
+        ("0x1.92ee57054e7bap+2", "-0x1.5eb6219d98500p+9"),
+    ),
     ("the float32 range", (3.4e38, 0.0, -3.4e38)),
     ("a gap that no exp can see", (1e30, -1e30, 1e30)),
 )
 
 ROWS = CONFIDENT_ROWS + SHIFTS + SUMS + RANGE
+
+# A weight or Y lifts a subnormal p into the normal range, where its rounding would show.
+WEIGHTED_ROWS = (
+    ("Y = 30 above a subnormal float64 p", (0.0, -722.3, -1.0), (10.0, 5.0, 15.0), 1.0),
+    ("Y = 1000 above a subnormal float32 p", (0.0, -95.7, -1.0), (300.0, 300.0, 400.0), 1.0),
+    ("weight above a subnormal float64 p", (0.0, -741.3), (1.0, 0.0), 1e10),
+    ("weight above a subnormal float32 p", (0.0, -101.2), (1.0, 0.0), 1e6),
+    ("weight takes a float64 result into the subnormals", (0.0, -705.0), (1.0, 0.0), 1e-3),
+    ("weight takes a float32 result into the subnormals", (0.0, -85.0), (1.0, 0.0), 1e-3),
+    ("weight near the end of the range", (0.0, -70.0, -300.0), (0.0, 1.0, 0.0), 1e30),
+    ("m - x overflows float64, y (m - x) does not", (1.7e308, -1.7e308), (0.9, 0.1), 1.0),
+    ("m - x overflows float32, y (m - x) does not", (3.3e38, -3.3e38), (0.9, 0.1), 1.0),
+    ("weight pulls a loss back that overflows", (3.3e38, -3.3e38), (0.0, 1.0), 0.25),
+)
+
+WEIGHTED_ELEMENTS = (
+    ("weight above a subnormal float64 loss", 740.0, 1.0, 1000.0),
+    ("weight above a subnormal float32 loss", 102.0, 1.0, 1000.0),
+    ("weight takes a float64 Hessian into the subnormals", -705.0, 0.0, 1e-3),
+    ("weight takes a float32 Hessian into the subnormals", -85.0, 0.0, 1e-3),
+    ("weight near the end of the range", -70.0, 1.0, 1e30),
+)
