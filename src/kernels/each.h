@@ -40,9 +40,9 @@ CE_INLINE each_weight each_weight_of(const each_run *r, ptrdiff_t j, int n, real
     return (each_weight){q, v_div(v_nfma(q, d, w), d), v_ne(w, v_set1(0))};
 }
 
-CE_INLINE vec each_weighted(const each_weight *w, vec a)
+CE_INLINE vec each_result(unrounded a, const each_weight *w, int weighs)
 {
-    return v_keep(w->live, v_fma(a, w->hi, v_mul(a, w->lo)));
+    return weighs ? v_keep(w->live, weighted_rounded(a, w->hi, w->lo)) : rounded(a);
 }
 
 CE_INLINE void each_step(const each_run *r, ptrdiff_t j, int n, const ce_job *job, int weighs,
@@ -60,17 +60,15 @@ CE_INLINE void each_step(const each_run *r, ptrdiff_t j, int n, const ce_job *jo
     const vec y = load_run(r->y + j, n, 0);
     const each_weight w = weighs ? each_weight_of(r, j, n, 1) : (each_weight){x, x, v_eq(x, x)};
     const each_weight g = weighs ? each_weight_of(r, j, n, (real)job->denominator) : w;
-    if (r->value) {
-        const vec loss = sigmoid_loss_of(x, y, &p);
-        store_run(r->value + j, weighs ? each_weighted(&w, loss) : loss, n);
-    }
+    if (r->value)
+        store_run(r->value + j, each_result(sigmoid_loss_of(x, y, &p), &w, weighs), n);
     if (op == CE_SIGMOID_GRADIENT || op == CE_SIGMOID_HESSIAN) {
-        const vec gradient = sigmoid_gradient_of(x, y, &p);
-        store_run(r->out + j, weighs ? each_weighted(&g, gradient) : gradient, n);
+        const unrounded gradient = sigmoid_gradient_of(x, y, &p);
+        store_run(r->out + j, each_result(gradient, &g, weighs), n);
     }
     if (op == CE_SIGMOID_HESSIAN) {
-        const vec hessian = sigmoid_hessian_of(&p);
-        store_run(r->hessian + j, weighs ? each_weighted(&g, hessian) : hessian, n);
+        const unrounded hessian = sigmoid_hessian_of(&p);
+        store_run(r->hessian + j, each_result(hessian, &g, weighs), n);
     }
 }
 

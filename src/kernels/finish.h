@@ -9,34 +9,39 @@ typedef struct { vec power, hi, lo; } scale;
 
 typedef struct {
     scale p;       /* softmax or gradient: weight and, for dense labels, Y included */
-    scale plain;   /* softmax itself, for the Hessian */
+    scale plain;   /* softmax itself, biased, for the Hessian */
     vec w_hi, w_lo;/* weight of the labels */
-    vec h_hi, h_lo;/* weight of the Hessian, Y included */
+    scale h;       /* weight of the Hessian, Y included, from the biased scale */
     vmask live;    /* weight 0 gives 0 whatever the logits */
 } finish;
 
-CE_INLINE scale scale_of(ext inverse, vec k, const factor *f)
+/* x 2^exponent, the power apart as far as it may be. */
+CE_INLINE scale split_scale(ext x, vec exponent)
 {
-    const vec exponent = v_add(v_sub(k, v_set1(BIAS)), f ? f->q : v_set1(0));
     const vec a = v_max(v_set1(POW_MIN), v_min(v_set1(POW_MAX), exponent));
-    const ext x = x_scale(f ? x_mul(inverse, x_pair(f->g)) : inverse, v_sub(exponent, a));
-    return (scale){v_pow2(a), x_hi(x), x_lo(x)};
+    const ext rest = x_scale(x, v_sub(exponent, a));
+    return (scale){v_pow2(a), x_hi(rest), x_lo(rest)};
+}
+
+CE_INLINE scale block_scale(ext x, vec exponent, const factor *f)
+{
+    return f ? split_scale(x_mul(x, x_pair(f->g)), v_add(exponent, f->q))
+             : split_scale(x, exponent);
 }
 
 /* For the block whose factor is f; f is NULL where the block is the row. */
-CE_INLINE finish finish_of(const row_end *z, const weights *w, const factor *f, int op)
+CE_ONCE finish finish_of(const row_end *z, const weights *w, const factor *f, int op)
 {
     const ext weight = x_scale(w->W, w->k);
     const ext share = op_is_dense(op) ? x_mul(z->Y, w->W) : w->W;
     finish q;
-    q.p = scale_of(x_mul(z->inverse, share), w->k, f);
+    const vec unbias = v_add(w->k, biased());
+    q.p = block_scale(x_mul(z->inverse, share), unbias, f);
     q.live = w->live;
-    q.plain = op_has_hessian(op) ? scale_of(z->inverse, v_set1(0), f) : q.p;
+    q.plain = op_has_hessian(op) ? block_scale(z->inverse, v_set1(0), f) : q.p;
     q.w_hi = x_hi(weight);
     q.w_lo = x_lo(weight);
-    const ext h = op_is_dense(op) ? x_mul(z->Y, weight) : weight;
-    q.h_hi = x_hi(h);
-    q.h_lo = x_lo(h);
+    q.h = split_scale(share, unbias);
     return q;
 }
 
@@ -59,16 +64,18 @@ CE_INLINE vec finish_dense(const finish *q, vec e, vec y)
     return v_keep(q->live, v_add(g, v_add(g_low, v_sub(p_low, t_low))));
 }
 
-/* p (1 - p) = p + (r (1 - 2p) - p p) with p + r the unrounded softmax. */
+/* p (1 - p) = p + (r (1 - 2p) - p p) with p + r the unrounded softmax; p and r are biased, u is
+ * p unbiased, so that weight and Y come before any rounding into the subnormals. */
 CE_INLINE vec finish_hessian(const finish *q, vec e)
 {
     const vec v = v_mul(e, q->plain.power);
     const vec low = v_mul(v, q->plain.lo);
     const vec p = v_fma(v, q->plain.hi, low);
     const vec r = v_add(v_fma(v, q->plain.hi, v_neg(p)), low);
-    const vec t = v_nfma(p, p, v_nmad(v_add(p, p), r, r));
-    const vec h = v_fma(q->h_hi, p, v_fma(q->h_hi, t, v_mul(q->h_lo, p)));
-    return v_keep(q->live, h);
+    const vec u = v_mul(p, v_set1(UNBIAS));
+    const vec t = v_nfma(p, u, v_nmad(v_add(u, u), r, r));
+    const vec h = v_fma(q->h.hi, p, v_fma(q->h.hi, t, v_mul(q->h.lo, p)));
+    return v_keep(q->live, v_mul(h, q->h.power));
 }
 
 /* -((m - x) + L), the smaller of the two terms added by FastTwoSum. */

@@ -10,7 +10,7 @@ typedef struct {
 } group;
 
 /* W 2^k = w with W in [1/2, 1); gradients and Hessians are divided by the denominator as well. */
-CE_INLINE void weigh(const ce_job *job, group *g)
+CE_ONCE void weigh(const ce_job *job, group *g)
 {
     double mantissa[VL];
     real power[VL], live[VL];
@@ -32,7 +32,7 @@ CE_INLINE void weigh(const ce_job *job, group *g)
                             v_sub(exponent, v_set1((real)k)), some};
 }
 
-CE_INLINE group group_of(const ce_job *job, ptrdiff_t first, int n, int op)
+CE_ONCE group group_of(const ce_job *job, ptrdiff_t first, int n, int op)
 {
     group g;
     g.first = first;
@@ -57,7 +57,7 @@ CE_INLINE group group_of(const ce_job *job, ptrdiff_t first, int n, int op)
     return g;
 }
 
-CE_INLINE void put_values(const ce_job *job, const group *g, vec value)
+CE_ONCE void put_values(const ce_job *job, const group *g, vec value)
 {
     io v[VL];
     v_store(v, value);
@@ -67,7 +67,7 @@ CE_INLINE void put_values(const ce_job *job, const group *g, vec value)
 }
 
 /* The value of a row: log-sum-exp or loss. */
-CE_INLINE vec row_value(const row_end *z, const group *g, int op)
+CE_ONCE vec row_value(const row_end *z, const group *g, int op)
 {
     if (op == CE_LOGSUMEXP)
         return row_logsumexp(z);
@@ -82,7 +82,7 @@ typedef struct {
     int single[VL];
 } exact_entries;
 
-CE_INLINE exact_entries entries_of(const row_end *z, const group *g, int op)
+CE_ONCE exact_entries entries_of(const row_end *z, const group *g, int op)
 {
     exact_entries x;
     real ties[VL];
@@ -100,7 +100,7 @@ CE_INLINE exact_entries entries_of(const row_end *z, const group *g, int op)
 }
 
 /* Write them for the row in lane i, whose maximum stands at class `at`. */
-CE_INLINE void put_entries(const ce_job *job, const group *g, const exact_entries *x, int i,
+CE_ONCE void put_entries(const ce_job *job, const group *g, const exact_entries *x, int i,
                            ptrdiff_t at, int op)
 {
     const ptrdiff_t row = g->first + i;

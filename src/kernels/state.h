@@ -54,7 +54,7 @@ typedef struct { vec m, ties; ext s, gap, others, top; } totals;
 /* exp(m_b - m) with each maximum in its own scale: g 2^q, g = 0 where it does not matter. */
 typedef struct { pair g; vec q; } factor;
 
-CE_INLINE factor block_factor(vec block_m, vec m)
+CE_ONCE factor block_factor(vec block_m, vec m)
 {
     const reference b = reference_of(block_m), r = reference_of(m);
     const vmask same = v_eq(block_m, m);
@@ -69,7 +69,7 @@ CE_INLINE factor block_factor(vec block_m, vec m)
 
 /* What the blocks of p, none of them alone in its row, add to rows whose maximum is m: a maximum
  * that another block surpasses becomes an ordinary term. */
-CE_INLINE totals block_share(const blocks *p, vec m, int dense)
+CE_ONCE totals block_share(const blocks *p, vec m, int dense)
 {
     const vec block_m = v_load_real(p->m), ties = v_load_real(p->ties);
     const vmask same = v_eq(block_m, m);
@@ -85,7 +85,9 @@ CE_INLINE totals block_share(const blocks *p, vec m, int dense)
     if (dense) {
         const ext others = x_load(&p->others), top = x_load(&p->top), y = x_add(others, top);
         const vmask lifted = m_and(m_not(same), v_ne(x_hi(y), v_set1(0)));
-        const ext lift = x_mul(y, x_difference(m, finite_top(block_m)));
+        const vec half = v_set1((real)0.5); /* m - block_m may overflow, y times it not */
+        const ext half_way = x_difference(v_mul(m, half), v_mul(finite_top(block_m), half));
+        const ext lift = x_mul(x_add(y, y), half_way);
         t.gap = x_add(x_load(&p->gap), x_select(lifted, lift, x_zero()));
         t.others = x_add(others, x_select(same, x_zero(), top));
         t.top = x_select(same, top, x_zero());
@@ -120,10 +122,10 @@ CE_INLINE totals single_block(const blocks *p, int dense)
 /* Row weights w/denominator as W 2^k with W near 1, so that no product of W leaves the range. */
 typedef struct { ext W; vec k; vmask live; } weights;
 
-/* Everything the results of a row need. L = log1p of the unbiased s, S = 1 + s, inverse = 1/S. */
+/* Everything the results of a row need. L = log1p(s), biased; inverse = 1/(1 + s). */
 typedef struct { vec m, ties; ext s, e, L, inverse, Y, gap, others; } row_end;
 
-CE_INLINE row_end end_row(totals t, int dense)
+CE_ONCE row_end end_row(totals t, int dense)
 {
     const reference r = reference_of(t.m);
     const vmask infinite = v_eq(v_abs(t.m), v_set1(INFINITY));
@@ -142,46 +144,56 @@ CE_INLINE row_end end_row(totals t, int dense)
     return z;
 }
 
-CE_INLINE vec row_logsumexp(const row_end *z) { return x_hi(x_add(x_vec(z->m), z->L)); }
+/* L itself: in float64 its low part may be lost to the subnormals, its high part be rounded. */
+CE_INLINE ext log1p_of(const row_end *z) { return x_times(z->L, UNBIAS); }
 
-CE_INLINE vec weighted(ext value, const weights *w)
+CE_ONCE vec row_logsumexp(const row_end *z) { return x_hi(x_add(x_vec(z->m), log1p_of(z))); }
+
+CE_INLINE vec weighted(ext value, vec exponent, const weights *w)
 {
-    return v_keep(w->live, x_hi(x_scale(x_mul(value, w->W), w->k)));
+    return v_keep(w->live, x_hi(x_scale(x_mul(value, w->W), v_add(exponent, w->k))));
+}
+CE_INLINE vec biased(void) { return v_set1(-BIAS); }
+
+/* a + b for a biased b, which stays so where a is 0: the weight comes before any rounding. */
+CE_INLINE vec weighted_sum(ext a, ext b, const weights *w)
+{
+    const vmask alone = v_eq(x_hi(a), v_set1(0));
+    const ext sum = x_select(alone, b, x_add(a, x_times(b, UNBIAS)));
+    return weighted(sum, v_keep(alone, biased()), w);
 }
 
-CE_INLINE vec row_sparse_loss(const row_end *z, vec x_label, const weights *w)
+CE_ONCE vec row_sparse_loss(const row_end *z, vec x_label, const weights *w)
 {
-    return weighted(x_add(x_difference(z->m, x_label), z->L), w);
+    return weighted_sum(x_difference(z->m, x_label), z->L, w);
 }
 
-CE_INLINE vec row_dense_loss(const row_end *z, const weights *w)
+CE_ONCE vec row_dense_loss(const row_end *z, const weights *w)
 {
     const vmask empty = v_eq(z->m, v_set1(-INFINITY));
-    const ext loss = x_add(z->gap, x_mul(z->Y, z->L));
-    return weighted(x_select(empty, x_vec(v_set1(NAN)), loss), w);
+    const ext gap = x_select(empty, x_vec(v_set1(NAN)), z->gap);
+    return weighted_sum(gap, x_mul(z->Y, z->L), w);
 }
 
 /* The gradient at the label: -s/S where it is a maximum, else -(1 - p_y). */
-CE_INLINE vec row_label_gradient(const row_end *z, vec x_label, const weights *w)
+CE_ONCE vec row_label_gradient(const row_end *z, vec x_label, const weights *w)
 {
     const ext e = x_pair(reference_exp(reference_of(z->m), x_label));
     const ext rest = x_select(v_eq(x_label, z->m), z->s, x_sub(x_add(z->s, z->e), e));
-    const ext p = x_times(x_mul(rest, z->inverse), UNBIAS);
-    return v_neg(weighted(p, w));
+    return v_neg(weighted(x_mul(rest, z->inverse), biased(), w));
 }
 
 /* The gradient of dense labels at a single maximum: (Y - y_m) - Y s/S. */
-CE_INLINE vec row_top_gradient(const row_end *z, const weights *w)
+CE_ONCE vec row_top_gradient(const row_end *z, const weights *w)
 {
-    const ext p = x_times(x_mul(z->s, z->inverse), UNBIAS);
-    return weighted(x_sub(z->others, x_mul(z->Y, p)), w);
+    const ext p = x_mul(x_mul(z->s, z->inverse), z->Y);
+    return weighted_sum(z->others, x_sub(x_zero(), p), w);
 }
 
 /* The Hessian at a single maximum: Y (1/S) (s/S). */
-CE_INLINE vec row_top_hessian(const row_end *z, const weights *w, int dense)
+CE_ONCE vec row_top_hessian(const row_end *z, const weights *w, int dense)
 {
     const ext p = x_times(x_mul(z->e, z->inverse), UNBIAS);
-    const ext rest = x_times(x_mul(z->s, z->inverse), UNBIAS);
-    const ext h = x_mul(p, rest);
-    return weighted(dense ? x_mul(h, z->Y) : h, w);
+    const ext h = x_mul(p, x_mul(z->s, z->inverse));
+    return weighted(dense ? x_mul(h, z->Y) : h, biased(), w);
 }

@@ -16,13 +16,6 @@ CE_INLINE int job_is_wide(const ce_job *job)
 }
 
 #define ROW_OPERATION(name, op)                                                                \
-    static void name(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1)                        \
-    {                                                                                          \
-        if (job_is_wide(job))                                                                  \
-            wide_rows(job, row0, row1, op);                                                    \
-        else                                                                                   \
-            vertical_rows(job, row0, row1, op);                                                \
-    }                                                                                          \
     static void name##_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, void *state)      \
     {                                                                                          \
         wide_reduce(job, row, b, (block_state *)state, op);                                    \
@@ -38,7 +31,18 @@ CE_INLINE int job_is_wide(const ce_job *job)
     static void name##_exact(const ce_job *job, void *state)                                   \
     {                                                                                          \
         wide_exact(job, (block_state *)state, op);                                             \
+    }                                                                                          \
+    static void name(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1)                        \
+    {                                                                                          \
+        if (!job_is_wide(job))                                                                 \
+            vertical_rows(job, row0, row1, op);                                                \
+        else if (block_count(job->shape[CE_CLASS_AXIS]) == 1)                                  \
+            wide_rows(job, row0, row1, op);                                                    \
+        else                                                                                   \
+            blocked_rows(job, row0, row1, &CE_KERNELS.operation[op]);                          \
     }
+
+extern const ce_kernels CE_KERNELS;
 
 ROW_OPERATION(logsumexp, CE_LOGSUMEXP)
 ROW_OPERATION(softmax, CE_SOFTMAX)

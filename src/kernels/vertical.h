@@ -109,7 +109,7 @@ CE_INLINE void vertical_block(const columns *c, ptrdiff_t from, ptrdiff_t to, bl
     store_sums(p, &sums, to - from, op);
 }
 
-CE_INLINE totals vertical_totals(const blocks *p, ptrdiff_t count, int op)
+CE_ONCE totals vertical_totals(const blocks *p, ptrdiff_t count, int op)
 {
     const int dense = op_is_dense(op);
     if (count == 1)
@@ -128,6 +128,7 @@ CE_INLINE void vertical_finish(const columns *c, ptrdiff_t from, ptrdiff_t to, c
                                const finish *q, int op)
 {
     const strip *source = op == CE_LOG_SOFTMAX ? &c->x : &c->out;
+    const ext L = log1p_of(z);
     for (ptrdiff_t k = from; k < to; k += VL) {
         vec tile[VL + VT], y[VL + VT], out[VL + VT], hessian[VL + VT];
         const int n = to - k < VL ? (int)(to - k) : VL;
@@ -138,7 +139,7 @@ CE_INLINE void vertical_finish(const columns *c, ptrdiff_t from, ptrdiff_t to, c
             strip_load(&c->y, k, n, 0, y);
         for (int j = 0; j < n; j++) {
             if (op == CE_LOG_SOFTMAX)
-                out[j] = finish_log_softmax(z->m, x_hi(z->L), x_lo(z->L), e[j]);
+                out[j] = finish_log_softmax(z->m, x_hi(L), x_lo(L), e[j]);
             else if (op_is_dense(op))
                 out[j] = finish_dense(q, e[j], y[j]);
             else
@@ -153,7 +154,7 @@ CE_INLINE void vertical_finish(const columns *c, ptrdiff_t from, ptrdiff_t to, c
 }
 
 /* Entries known exactly: the block that holds a row's maximum knows where. */
-CE_INLINE void vertical_entries(const ce_job *job, const group *g, const row_end *z,
+CE_ONCE void vertical_entries(const ce_job *job, const group *g, const row_end *z,
                                 const blocks *part, ptrdiff_t count, int op)
 {
     const exact_entries x = entries_of(z, g, op);
@@ -180,7 +181,7 @@ CE_INLINE void vertical_group(const ce_job *job, ptrdiff_t first, int n, int op)
     c.buffer = classes <= VERTICAL_BUFFER ? buffer : NULL;
     if (op_is_dense(op))
         c.y = strip_of(&job->labels, job->shape, first, n);
-    if (job->out.data)
+    if (op_stores_exp(op) || op == CE_LOG_SOFTMAX)
         c.out = strip_of(&job->out, job->shape, first, n);
     if (op_has_hessian(op))
         c.hessian = strip_of(&job->hessian, job->shape, first, n);

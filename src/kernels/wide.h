@@ -121,8 +121,7 @@ CE_INLINE finish finish_lane(const finish *q, int i, int op)
     r.plain = op_has_hessian(op) ? scale_lane(&q->plain, i) : r.p;
     r.w_hi = vec_lane(q->w_hi, i);
     r.w_lo = vec_lane(q->w_lo, i);
-    r.h_hi = vec_lane(q->h_hi, i);
-    r.h_lo = vec_lane(q->h_lo, i);
+    r.h = op_has_hessian(op) ? scale_lane(&q->h, i) : r.p;
     r.live = v_ne(vec_lane(v_keep(q->live, v_set1(1)), i), v_set1(0));
     return r;
 }
@@ -191,10 +190,12 @@ CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, int op)
     const row_end z = end_row(single_block(&p, op_is_dense(op)), op_is_dense(op));
     if (job->value.data)
         put_values(job, &g, row_value(&z, &g, op));
-    if (op == CE_LOG_SOFTMAX)
+    if (op == CE_LOG_SOFTMAX) {
+        const ext L = log1p_of(&z);
         for (int i = 0; i < n; i++)
-            wide_log_softmax(row_x(job, first + i), vec_lane(z.m, i), vec_lane(x_hi(z.L), i),
-                             vec_lane(x_lo(z.L), i), classes, row_out(job, &job->out, first + i));
+            wide_log_softmax(row_x(job, first + i), vec_lane(z.m, i), vec_lane(x_hi(L), i),
+                             vec_lane(x_lo(L), i), classes, row_out(job, &job->out, first + i));
+    }
     if (!op_stores_exp(op))
         return;
     const finish lanes = finish_of(&z, &g.gradient, NULL, op);
@@ -233,7 +234,7 @@ CE_INLINE void wide_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, block_
 }
 
 /* The shares of VL blocks at a time, then lane by lane in the order of the blocks. */
-CE_INLINE totals wide_totals(const block_state *s, ptrdiff_t count, real m, int dense)
+CE_ONCE totals wide_totals(const block_state *s, ptrdiff_t count, real m, int dense)
 {
     totals t = {v_set1(m), v_set1(0), x_zero(), x_zero(), x_zero(), x_zero()};
     for (ptrdiff_t first = 0; first < count; first += VL) {
@@ -254,7 +255,7 @@ CE_INLINE totals wide_totals(const block_state *s, ptrdiff_t count, real m, int 
     return t;
 }
 
-CE_INLINE void wide_merge(const ce_job *job, ptrdiff_t row, block_state *s, int op)
+CE_ONCE void wide_merge(const ce_job *job, ptrdiff_t row, block_state *s, int op)
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], count = block_count(classes);
     vec top = v_set1(-INFINITY);
@@ -279,7 +280,8 @@ CE_INLINE void wide_scale(const ce_job *job, ptrdiff_t row, ptrdiff_t b, const b
     const ptrdiff_t n = block_end(classes, from) - from;
     io *out = row_out(job, &job->out, row) + from;
     if (op == CE_LOG_SOFTMAX) {
-        wide_log_softmax(row_x(job, row) + from, s->z.m, x_hi(s->z.L), x_lo(s->z.L), n, out);
+        const ext L = log1p_of(&s->z);
+        wide_log_softmax(row_x(job, row) + from, s->z.m, x_hi(L), x_lo(L), n, out);
         return;
     }
     const factor f = block_factor(v_set1(s->part[b / VL].m[b % VL]), s->z.m);
@@ -288,30 +290,33 @@ CE_INLINE void wide_scale(const ce_job *job, ptrdiff_t row, ptrdiff_t b, const b
     wide_finish(&q, labels_at(job, row, from), n, out, hessian ? hessian + from : NULL, op);
 }
 
-CE_INLINE void wide_exact(const ce_job *job, const block_state *s, int op)
+CE_ONCE void wide_exact(const ce_job *job, const block_state *s, int op)
 {
     if (op_has_gradient(op))
         put_entries(job, &s->g, &s->exact, 0, s->top, op);
 }
 
+/* Rows of one block, VL at a time while their e_j fit. */
 CE_INLINE void wide_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int op)
 {
-    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], count = block_count(classes);
-    const ptrdiff_t fit = WIDE_GROUP_BYTES / (classes * (ptrdiff_t)sizeof(io));
+    const ptrdiff_t fit = WIDE_GROUP_BYTES / (job->shape[CE_CLASS_AXIS] * (ptrdiff_t)sizeof(io));
     const ptrdiff_t most = fit < 1 ? 1 : fit < VL ? fit : VL;
-    if (count == 1) {
-        for (ptrdiff_t row = row0; row < row1; row += most)
-            wide_group(job, row, row1 - row < most ? (int)(row1 - row) : (int)most, op);
-        return;
-    }
+    for (ptrdiff_t row = row0; row < row1; row += most)
+        wide_group(job, row, row1 - row < most ? (int)(row1 - row) : (int)most, op);
+}
+
+/* Rows of several blocks, one after the other. */
+CE_ONCE void blocked_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, const ce_kernel *k)
+{
+    const ptrdiff_t count = block_count(job->shape[CE_CLASS_AXIS]);
     block_state s;
     memset(&s.part, 0, sizeof s.part);
     for (ptrdiff_t row = row0; row < row1; row++) {
         for (ptrdiff_t b = 0; b < count; b++)
-            wide_reduce(job, row, b, &s, op);
-        wide_merge(job, row, &s, op);
-        for (ptrdiff_t b = 0; b < count && (op_stores_exp(op) || op == CE_LOG_SOFTMAX); b++)
-            wide_scale(job, row, b, &s, op);
-        wide_exact(job, &s, op);
+            k->reduce(job, row, b, &s);
+        k->merge(job, row, &s);
+        for (ptrdiff_t b = 0; b < count && job->out.data; b++)
+            k->scale(job, row, b, &s);
+        k->exact(job, &s);
     }
 }

@@ -77,9 +77,10 @@ CE_INLINE ext x_scale(ext a, vec k)
     return (ext){v_mul(v_mul(a.hi, p), q), v_mul(v_mul(a.lo, p), q)};
 }
 
-/* log(1 + s/e) for s >= 0, e > 0: with u = (s + e)/e = 2^k f, |log2 f| < 0.6,
+/* 2^BIAS log(1 + s/e) for s >= 0, e > 0: with u = (s + e)/e = 2^k f, |log2 f| < 0.6,
  * k ln 2 + 2 atanh(z), z = (f - 1)/(f + 1); for k = 0 z = s/(s + 2e), where nothing cancels.
  * z is a pair, the tail z^3 Q(z^2) a double: relative error below 2^-57 plus that of s/e.
+ * Biased, because a weight may lift a loss out of the subnormals.
  */
 CE_INLINE ext x_log1p_ratio(ext s, ext e)
 {
@@ -87,14 +88,16 @@ CE_INLINE ext x_log1p_ratio(ext s, ext e)
     const vec k = v_log2_gap(u.hi, e.hi);
     const vec power = v_pow2(v_neg(k));
     const ext f = {v_mul(u.hi, power), v_mul(u.lo, power)};
-    const ext z = x_div(x_select(v_eq(k, v_set1(0)), s, x_sub(f, e)), x_add(f, e));
-    const vec y = v_mul(z.hi, z.hi);
+    const ext top = x_times(x_select(v_eq(k, v_set1(0)), s, x_sub(f, e)), 1.0 / UNBIAS);
+    const ext z = x_div(top, x_add(f, e)); /* biased */
+    const vec root = v_mul(z.hi, v_set1(UNBIAS)), y = v_mul(root, root);
     vec q = v_set1(log_tail_long[7]);
     for (int i = 6; i >= 0; i--)
         q = v_mad(q, y, v_set1(log_tail_long[i]));
     const vec twice = v_add(z.hi, z.hi);
     const vec tail = v_mad(v_mul(twice, y), q, v_add(z.lo, z.lo));
-    const ext whole = {v_mul(k, v_set1(LN2_DOUBLE_HI)), v_mul(k, v_set1(LN2_DOUBLE_LO))};
+    const vec n = v_mul(k, v_set1(1.0 / UNBIAS));
+    const ext whole = {v_mul(n, v_set1(LN2_DOUBLE_HI)), v_mul(n, v_set1(LN2_DOUBLE_LO))};
     return x_add(whole, t_norm(twice, tail));
 }
 
@@ -124,9 +127,10 @@ CE_INLINE dsum dsum_add_if(dsum a, vmask m, vec y)
 CE_INLINE dsum dsum_add_product(dsum a, vec y, vec m, vec x)
 {
     const vmask some = v_ne(y, v_set1(0));
-    const vec d = v_sub(m, x);
-    const vec p = v_keep(some, v_mul(y, d));
-    return t_accumulate(a, p, v_keep(some, v_fma(y, d, v_neg(p))));
+    const vec half = v_set1(0.5), twice = v_add(y, y); /* m - x may overflow, y (m - x) not */
+    const vec d = v_sub(v_mul(m, half), v_mul(x, half));
+    const vec p = v_keep(some, v_mul(twice, d));
+    return t_accumulate(a, p, v_keep(some, v_fma(twice, d, v_neg(p))));
 }
 CE_INLINE ext dsum_total(dsum a) { return esum_total(a); }
 

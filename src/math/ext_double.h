@@ -34,9 +34,9 @@ CE_INLINE ext x_scale(ext a, vec k)
     return d_mul(a, d_pow2(d_widen(bounded)));
 }
 
-/* log(1 + s/e) for s >= 0, e > 0: with u = (s + e)/e = 2^k f, |log2 f| < 0.6,
+/* 2^BIAS log(1 + s/e) for s >= 0, e > 0: with u = (s + e)/e = 2^k f, |log2 f| < 0.6,
  * k ln 2 + 2 atanh(z), z = (f - 1)/(f + 1); for k = 0 z = s/(s + 2e), where nothing cancels.
- * Relative error below 2^-32 plus that of s/e.
+ * Relative error below 2^-32 plus that of s/e. Biased, as in ext_dd.h.
  */
 CE_INLINE ext x_log1p_ratio(ext s, ext e)
 {
@@ -49,7 +49,9 @@ CE_INLINE ext x_log1p_ratio(ext s, ext e)
     for (int i = 2; i >= 0; i--)
         q = d_mad(q, y, d_set1(log_tail_short[i]));
     const dvec twice = d_add(z, z);
-    return d_mad(k, d_set1(LN2_DOUBLE_HI + LN2_DOUBLE_LO), d_mad(d_mul(twice, y), q, twice));
+    const dvec log = d_mad(k, d_set1(LN2_DOUBLE_HI + LN2_DOUBLE_LO),
+                           d_mad(d_mul(twice, y), q, twice));
+    return d_mul(log, d_set1(1.0 / UNBIAS));
 }
 
 /* A sum of pairs: the large parts in double, the small ones in real. */

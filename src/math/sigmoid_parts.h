@@ -42,6 +42,7 @@ CE_INLINE sigmoid_parts sigmoid_parts_of(vec x)
     return p;
 }
 
+/* log1p(e), biased */
 CE_INLINE pair log1p_exp(const sigmoid_parts *p)
 {
     const pair sum = fast_two_sum(v_set1(2), p->e.hi);
@@ -55,16 +56,38 @@ CE_INLINE pair log1p_exp(const sigmoid_parts *p)
     for (int i = LOG1P_DEGREE - 1; i >= 0; i--)
         q = v_mad(q, y, v_set1(LOG1P_TAIL[i]));
     const vec twice = v_add(z, z);
-    return unbiased(fast_two_sum(twice, v_mad(twice, v_mul(y, q), v_add(z_lo, z_lo))));
+    return fast_two_sum(twice, v_mad(twice, v_mul(y, q), v_add(z_lo, z_lo)));
 }
 
-/* a + a_lo + l for a >= 0, rounded once; an infinite a stands by itself. */
-CE_INLINE vec add_log1p(vec a, vec a_lo, pair l)
+/* A result before its rounding: (hi + lo) times power, which is 1 or 2^-BIAS. Biased while it may
+ * be subnormal, so that a weight comes before the only rounding. */
+typedef struct { vec hi, lo, power; } unrounded;
+
+/* a + b for a biased b: biased itself where a is 0. An infinite a stands by itself. */
+CE_INLINE unrounded add_biased(vec a, vec a_lo, pair b)
 {
-    const vec sum = v_add(a, l.hi);
-    const vec error = v_sub(v_min(l.hi, a), v_sub(sum, v_max(l.hi, a)));
-    const vmask finite = v_le(sum, v_set1(REAL_MAX));
-    return v_add(sum, v_keep(finite, v_add(error, v_add(a_lo, l.lo))));
+    const vmask alone = v_eq(a, v_set1(0));
+    const pair small = unbiased(b);
+    const vec sum = v_add(a, small.hi);
+    const vmask finite = v_le(v_abs(sum), v_set1(REAL_MAX));
+    const vec low = v_add(v_sum_error(a, small.hi, sum), v_add(a_lo, small.lo));
+    return (unrounded){v_select(alone, b.hi, sum), v_select(alone, b.lo, v_keep(finite, low)),
+                       v_select(alone, v_set1(UNBIAS), v_set1(1))};
+}
+
+CE_INLINE vec rounded(unrounded a) { return v_mul(v_add(a.hi, a.lo), a.power); }
+
+/* Times a weight w + w_lo: a weight above 1 takes the power, as neither then leaves the range. */
+CE_INLINE vec weighted_rounded(unrounded a, vec w, vec w_lo)
+{
+    const vmask large = v_le(v_set1(1), w);
+    const vec one = v_set1(1), before = v_select(large, a.power, one);
+    const vec hi = v_mul(w, before), lo = v_mul(w_lo, before);
+    const vec low = v_mad(a.hi, lo, v_mul(a.lo, hi));
+    const vec value = v_fma(a.hi, hi, low);
+    const vec plain = v_mul(a.hi, hi); /* infinite: low may be NaN */
+    const vmask finite = v_le(v_abs(plain), v_set1(REAL_MAX));
+    return v_mul(v_select(finite, value, plain), v_select(large, one, a.power));
 }
 
 CE_INLINE vec sigmoid_of(vec x, const sigmoid_parts *p)
@@ -76,34 +99,37 @@ CE_INLINE vec sigmoid_of(vec x, const sigmoid_parts *p)
 /* max(x, 0) + log1p(e) */
 CE_INLINE vec softplus_of(vec x, const sigmoid_parts *p)
 {
-    return add_log1p(v_max(v_set1(0), x), v_set1(0), log1p_exp(p));
+    return rounded(add_biased(v_max(v_set1(0), x), v_set1(0), log1p_exp(p)));
 }
 
 /* |x| (x > 0 ? 1 - y : y) + log1p(e); a zero factor wins over an infinite |x|. */
-CE_INLINE vec sigmoid_loss_of(vec x, vec y, const sigmoid_parts *p)
+CE_INLINE unrounded sigmoid_loss_of(vec x, vec y, const sigmoid_parts *p)
 {
     const vec zero = v_set1(0), size = v_abs(x);
     const vec c = v_select(v_lt(zero, x), v_sub(v_set1(1), y), y);
     const vmask some = v_ne(c, zero);
     const vec a = v_keep(some, v_mul(size, c));
     const vec a_lo = v_keep(some, v_fma(size, c, v_neg(a)));
-    return add_log1p(a, a_lo, log1p_exp(p));
+    return add_biased(a, a_lo, log1p_exp(p));
 }
 
 /* x > 0: (1 - y) - sigmoid(-x), else sigmoid(x) - y */
-CE_INLINE vec sigmoid_gradient_of(vec x, vec y, const sigmoid_parts *p)
+CE_INLINE unrounded sigmoid_gradient_of(vec x, vec y, const sigmoid_parts *p)
 {
     const vec zero = v_set1(0);
     const vmask right = v_lt(zero, x);
-    const pair s = unbiased(p->lower);
     const vec fixed = v_select(right, v_sub(v_set1(1), y), v_neg(y));
-    const vec hi = v_select(right, v_neg(s.hi), s.hi), lo = v_select(right, v_neg(s.lo), s.lo);
-    return v_add(v_add(fixed, lo), hi);
+    const pair s = {v_select(right, v_neg(p->lower.hi), p->lower.hi),
+                    v_select(right, v_neg(p->lower.lo), p->lower.lo)};
+    return add_biased(fixed, zero, s);
 }
 
 /* e/(1 + e)^2, the same for both signs of x */
-CE_INLINE vec sigmoid_hessian_of(const sigmoid_parts *p)
+CE_INLINE unrounded sigmoid_hessian_of(const sigmoid_parts *p)
 {
-    const vec low = v_mad(p->lower.hi, p->upper.lo, v_mul(p->lower.lo, p->upper.hi));
-    return v_mul(v_fma(p->lower.hi, p->upper.hi, low), v_set1(UNBIAS));
+    const vec hi = v_mul(p->lower.hi, p->upper.hi);
+    const vec lo = v_mad(p->lower.hi, p->upper.lo,
+                         v_mad(p->lower.lo, p->upper.hi,
+                               v_fma(p->lower.hi, p->upper.hi, v_neg(hi))));
+    return (unrounded){hi, lo, v_set1(UNBIAS)};
 }

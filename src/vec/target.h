@@ -20,6 +20,8 @@
 #endif
 
 #if defined(__GNUC__)
+/* What runs once for VL rows: compiled once a file, not into every kernel. */
+#define CE_ONCE static __attribute__((noinline, unused))
 #ifdef CE_LET_COMPILER_INLINE
 #define CE_INLINE static __attribute__((unused))
 #else
@@ -30,6 +32,7 @@
 #define CE_ALIGN64 __attribute__((aligned(64)))
 #else
 #define CE_INLINE static __forceinline
+#define CE_ONCE static __declspec(noinline)
 #define CE_PREFETCH(p) ((void)0)
 #define CE_FIRST_BIT(mask) ((int)_tzcnt_u32(mask))
 #define CE_ALIGN64 __declspec(align(64))
