@@ -79,7 +79,7 @@ def train(name: str, data: dict, softmax: bool) -> None:
     model.fit(x_train, y_train)
     sklearn_loss = log_loss(y_test, model.predict_proba(x_test))
 
-    times = interleave({"ours": ours, "sklearn": lambda: model.fit(x_train, y_train)}, rounds=5)
+    times = interleave({"ours": ours, "sklearn": lambda: model.fit(x_train, y_train)}, rounds=3)
     print(
         f"{name:<24}{loss:>12.6f}{sklearn_loss:>14.6f}"
         f"{times['ours'].median:>13.1f} ms{times['sklearn'].median:>11.1f} ms"
@@ -95,7 +95,7 @@ def show_training() -> None:
     train("breast cancer, sigmoid", datasets.load_breast_cancer(), softmax=False)
     print(
         "\nSame model, same penalty, same optimiser (L-BFGS) as LogisticRegression, written as\n"
-        "one objective: examples/scipy_objective.py. Medians of 5 interleaved fits."
+        "one objective: examples/scipy_objective.py. Medians of 3 interleaved fits."
     )
 
 
