@@ -5,10 +5,13 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 SOURCES := $(wildcard setup.py pyproject.toml include/*.h src/*.c src/*/*.[ch] cecore/*.pyx)
 
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZE := -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 # The suite needs the test-only backend; wheels are built without this.
 export CECORE_PORTABLE := 1
+
+# Debug information, Python's own default, is a third of the compiler's time.
+export CFLAGS ?= -g0
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
