@@ -4,10 +4,11 @@
 
 #include "cecore.h"
 
-/* One operation. run computes rows (or elements) [first, last). The other four split rows of
- * several blocks: reduce every block, merge, scale every block, put the exact entries. */
+/* One operation. run computes rows (or elements) [first, last). The others split a row of several
+ * blocks: begin, reduce every block, merge, scale every block, put the exact entries. */
 typedef struct {
     void (*run)(const ce_job *job, ptrdiff_t first, ptrdiff_t last);
+    void (*begin)(const ce_job *job, ptrdiff_t row, void *state);
     void (*reduce)(const ce_job *job, ptrdiff_t row, ptrdiff_t block, void *state);
     void (*merge)(const ce_job *job, ptrdiff_t row, void *state);
     void (*scale)(const ce_job *job, ptrdiff_t row, ptrdiff_t block, void *state);

@@ -139,6 +139,7 @@ static void run_blocks(const ce_job *job, const ce_kernel *kernel, ptrdiff_t blo
     const int scales = job->out.data != NULL;
     memset(state, 0, sizeof state);
     for (ptrdiff_t row = 0; row < rows_of(job); row++) {
+        kernel->begin(job, row, state);
         OMP(parallel for schedule(dynamic) num_threads(threads))
         for (ptrdiff_t b = 0; b < blocks; b++)
             kernel->reduce(job, row, b, state);

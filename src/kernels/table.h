@@ -16,6 +16,10 @@ CE_INLINE int job_is_wide(const ce_job *job)
 }
 
 #define ROW_OPERATION(name, op)                                                                \
+    static void name##_begin(const ce_job *job, ptrdiff_t row, void *state)                    \
+    {                                                                                          \
+        wide_begin(job, row, (block_state *)state, op);                                        \
+    }                                                                                          \
     static void name##_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, void *state)      \
     {                                                                                          \
         wide_reduce(job, row, b, (block_state *)state, op);                                    \
@@ -75,8 +79,8 @@ static int shares_rows(const ce_job *job)
 static ptrdiff_t blocks_of(ptrdiff_t classes) { return block_count(classes); }
 
 #define ROW_ENTRY(name) \
-    {name, name##_reduce, name##_merge, name##_scale, name##_exact}
-#define ELEMENT_ENTRY(name) {name, NULL, NULL, NULL, NULL}
+    {name, name##_begin, name##_reduce, name##_merge, name##_scale, name##_exact}
+#define ELEMENT_ENTRY(name) {name, NULL, NULL, NULL, NULL, NULL}
 
 const ce_kernels CE_KERNELS = {
     {ROW_ENTRY(logsumexp), ROW_ENTRY(softmax), ROW_ENTRY(log_softmax), ROW_ENTRY(sparse_loss),

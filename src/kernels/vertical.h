@@ -96,7 +96,7 @@ CE_INLINE void vertical_block(const columns *c, ptrdiff_t from, ptrdiff_t to, bl
                 sums.others[j] = dsum_add_if(sums.others[j], below, y[j]);
                 sums.top[j] = dsum_add_if(sums.top[j], m_not(below), y[j]);
             }
-            stored[j] = e.hi;
+            stored[j] = v_as_stored(e.hi);
         }
         if (op_stores_exp(op) && c->buffer)
             memcpy(c->buffer + k, stored, (size_t)n * sizeof(vec));

@@ -223,6 +223,12 @@ CE_INLINE ptrdiff_t block_end(ptrdiff_t classes, ptrdiff_t from)
     return classes - from < size ? classes : from + size;
 }
 
+/* The label's logit is read before out, which may be the logits, is written. */
+CE_INLINE void wide_begin(const ce_job *job, ptrdiff_t row, block_state *s, int op)
+{
+    s->g = group_of(job, row, 1, op);
+}
+
 CE_INLINE void wide_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, block_state *s, int op)
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
@@ -262,7 +268,6 @@ CE_ONCE void wide_merge(const ce_job *job, ptrdiff_t row, block_state *s, int op
     for (ptrdiff_t b = 0; b < count; b++)
         top = v_max(top, v_set1(s->part[b / VL].m[b % VL]));
     const real m = v_reduce_max(top);
-    s->g = group_of(job, row, 1, op);
     s->z = end_row(wide_totals(s, count, m, op_is_dense(op)), op_is_dense(op));
     s->exact = entries_of(&s->z, &s->g, op);
     ptrdiff_t b = 0;
@@ -312,6 +317,7 @@ CE_ONCE void blocked_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, con
     block_state s;
     memset(&s.part, 0, sizeof s.part);
     for (ptrdiff_t row = row0; row < row1; row++) {
+        k->begin(job, row, &s);
         for (ptrdiff_t b = 0; b < count; b++)
             k->reduce(job, row, b, &s);
         k->merge(job, row, &s);

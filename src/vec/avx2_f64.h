@@ -39,6 +39,7 @@ CE_INLINE void v_store_n(io *p, vec a, int n)
 CE_INLINE vec v_load_real(const real *p) { return v_load(p); }
 CE_INLINE void v_store_real(real *p, vec a) { v_store(p, a); }
 
+CE_INLINE vec v_as_stored(vec a) { return a; } /* as it comes back from an array */
 CE_INLINE vec v_add(vec a, vec b)
 {
     return (vec){_mm256_add_pd(a.a, b.a), _mm256_add_pd(a.b, b.b)};

@@ -23,6 +23,7 @@ CE_INLINE void v_store_n(io *p, vec a, int n) { _mm512_mask_storeu_ps(p, m_first
 CE_INLINE vec v_load_real(const real *p) { return _mm512_loadu_ps(p); }
 CE_INLINE void v_store_real(real *p, vec a) { _mm512_storeu_ps(p, a); }
 
+CE_INLINE vec v_as_stored(vec a) { return a; } /* as it comes back from an array */
 CE_INLINE vec v_add(vec a, vec b) { return _mm512_add_ps(a, b); }
 CE_INLINE vec v_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
 CE_INLINE vec v_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }

@@ -29,6 +29,9 @@ CE_INLINE void v_store_n(io *p, vec a, int n)
 CE_INLINE vec v_load_real(const real *p) { vec r; LANES r.x[i] = p[i]; return r; }
 CE_INLINE void v_store_real(real *p, vec a) { LANES p[i] = a.x[i]; }
 
+/* a as it comes back from an array of io */
+CE_INLINE vec v_as_stored(vec a) { LANES a.x[i] = (real)(io)a.x[i]; return a; }
+
 CE_INLINE vec v_add(vec a, vec b) { LANES a.x[i] += b.x[i]; return a; }
 CE_INLINE vec v_sub(vec a, vec b) { LANES a.x[i] -= b.x[i]; return a; }
 CE_INLINE vec v_mul(vec a, vec b) { LANES a.x[i] *= b.x[i]; return a; }

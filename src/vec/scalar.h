@@ -36,9 +36,14 @@ CE_INLINE double scalar_product_error(double a, double b, double p)
 
 CE_INLINE double scalar_fma(double a, double b, double c)
 {
+    /* near the subnormals everything is done in a larger scale, and rounded there a second time */
+    const int tiny = fabs(a * b) < 0x1p-900 && fabs(c) < 0x1p-900;
+    const double back = tiny ? 0x1p-600 : 1.0;
+    a = tiny ? a * 0x1p600 : a;
+    c = tiny ? c * 0x1p600 : c;
     const double p = a * b, s = p + c;
     const double pe = scalar_product_error(a, b, p);
     const double t = s - p, se = (p - (s - t)) + (c - t);
     const double r = s + (pe + se);
-    return r - r == 0.0 ? r : s; /* infinite: the errors are NaN, the plain result stands */
+    return (r - r == 0.0 ? r : s) * back; /* infinite: the errors are NaN, the plain result stands */
 }
