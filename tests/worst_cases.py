@@ -66,6 +66,18 @@ WEIGHTED_ROWS = (
     ("m - x overflows float64, y (m - x) does not", (1.7e308, -1.7e308), (0.9, 0.1), 1.0),
     ("m - x overflows float32, y (m - x) does not", (3.3e38, -3.3e38), (0.9, 0.1), 1.0),
     ("weight pulls a loss back that overflows", (3.3e38, -3.3e38), (0.0, 1.0), 0.25),
+    (
+        "ordinary float32 logits, Y p (1 - p) rounded more than once",
+        ("0x1.0b5f4cp-1", "0x1.0ae8a4p-2"),
+        ("0x1.6b1e78p-8", "0x1.2e7d34p-9"),
+        1.0,
+    ),
+    (
+        "ordinary float64 logits, Y p (1 - p) rounded more than once",
+        ("-0x1.3a9fe96859a14p+1", "-0x1.6efb00fdd6444p+1"),
+        ("0x1.c73dcf9ff4eb4p-7", "0x1.072ce0157c024p-9"),
+        1.0,
+    ),
 )
 
 WEIGHTED_ELEMENTS = (
