@@ -13,22 +13,6 @@
 typedef float io; /* access.h stages to it; nothing here stages */
 #include "kernels/access.h"
 
-/* Knuth's TwoSum: the error of an addition is kept, whichever term is larger. */
-void ce_add(ce_partial *sum, double value)
-{
-    const double s = sum->high + value, t = s - sum->high;
-    const double error = (sum->high - (s - t)) + (value - t);
-    sum->high = s;
-    if (s - s == 0.0) /* else infinite or NaN, and the error meaningless */
-        sum->low += error;
-}
-
-void ce_merge(ce_partial *sum, ce_partial other)
-{
-    ce_add(sum, other.high);
-    sum->low += other.low;
-}
-
 double ce_sum(const ce_array *a, const ptrdiff_t shape[CE_AXES])
 {
     ce_partial sum = {0.0, 0.0};

@@ -10,7 +10,7 @@ typedef struct {
     void (*run)(const ce_job *job, ptrdiff_t first, ptrdiff_t last);
     void (*begin)(const ce_job *job, ptrdiff_t row, void *state);
     void (*reduce)(const ce_job *job, ptrdiff_t row, ptrdiff_t block, void *state);
-    void (*merge)(const ce_job *job, ptrdiff_t row, void *state);
+    void (*merge)(const ce_job *job, void *state);
     void (*scale)(const ce_job *job, ptrdiff_t row, ptrdiff_t block, void *state);
     void (*exact)(const ce_job *job, void *state);
 } ce_kernel;

@@ -29,19 +29,28 @@ CE_INLINE scale block_scale(ext x, vec exponent, const factor *f)
              : split_scale(x, exponent);
 }
 
-/* For the block whose factor is f; f is NULL where the block is the row. */
-CE_ONCE finish finish_of(const row_end *z, const weights *w, const factor *f, int op)
+/* For blocks whose maxima are block_m; NULL where the block is the row. */
+CE_ONCE finish finish_of(const row_end *z, const weights *w, const real *block_m, int op)
 {
-    const ext weight = x_scale(w->W, w->k);
     const ext share = op_is_dense(op) ? x_mul(z->Y, w->W) : w->W;
-    finish q;
     const vec unbias = v_add(w->k, biased());
-    q.p = block_scale(x_mul(z->inverse, share), unbias, f);
+    factor f;
+    if (block_m)
+        f = block_factor(v_load_real(block_m), z->m);
+    finish q;
     q.live = w->live;
-    q.plain = op_has_hessian(op) ? block_scale(z->inverse, v_set1(0), f) : q.p;
-    q.w_hi = x_hi(weight);
-    q.w_lo = x_lo(weight);
-    q.h = split_scale(share, unbias);
+    q.p = block_scale(x_mul(z->inverse, share), unbias, block_m ? &f : NULL);
+    q.plain = q.h = q.p;
+    q.w_hi = q.w_lo = v_set1(0);
+    if (op_has_hessian(op)) {
+        q.plain = block_scale(z->inverse, v_set1(0), block_m ? &f : NULL);
+        q.h = split_scale(share, unbias);
+    }
+    if (op_is_dense(op)) {
+        const ext weight = x_scale(w->W, w->k);
+        q.w_hi = x_hi(weight);
+        q.w_lo = x_lo(weight);
+    }
     return q;
 }
 

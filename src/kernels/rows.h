@@ -32,21 +32,46 @@ CE_ONCE void weigh(const ce_job *job, group *g)
                             v_sub(exponent, v_set1((real)k)), some};
 }
 
-CE_ONCE group group_of(const ce_job *job, ptrdiff_t first, int n, int op)
+#define LABELS_OF(type)                                                                        \
+    for (int i = 0; i < g->n; i++) {                                                           \
+        type y;                                                                                \
+        memcpy(&y, p + i * step, sizeof y);                                                    \
+        g->label[i] = (ptrdiff_t)y;                                                            \
+    }                                                                                          \
+    break;
+
+CE_INLINE void read_labels(const ce_job *job, group *g)
+{
+    const char *p = job->labels.data + row_offset(&job->labels, job->shape, g->first);
+    const ptrdiff_t step = job->labels.stride[2];
+    switch (job->labels.type) {
+    case CE_F32: LABELS_OF(float)
+    case CE_F64: LABELS_OF(double)
+    case CE_I8: LABELS_OF(int8_t)
+    case CE_I16: LABELS_OF(int16_t)
+    case CE_I32: LABELS_OF(int32_t)
+    case CE_I64: LABELS_OF(int64_t)
+    case CE_U8: LABELS_OF(uint8_t)
+    case CE_U16: LABELS_OF(uint16_t)
+    case CE_U32: LABELS_OF(uint32_t)
+    case CE_U64: LABELS_OF(uint64_t)
+    }
+}
+
+CE_INLINE group group_of(const ce_job *job, ptrdiff_t first, int n, int op)
 {
     group g;
     g.first = first;
     g.n = n;
-    for (int i = 0; i < VL; i++) {
-        const ptrdiff_t row = first + (i < n ? i : 0);
-        g.label[i] = 0;
-        g.x_label[i] = 0;
-        if (op_is_sparse(op)) {
-            const char *x = job->x.data + row_offset(&job->x, job->shape, row);
+    if (op_is_sparse(op)) {
+        const char *x = job->x.data + row_offset(&job->x, job->shape, first);
+        const ptrdiff_t step = job->x.stride[2], stride = job->x.stride[CE_CLASS_AXIS];
+        read_labels(job, &g);
+        for (int i = n; i < VL; i++)
+            g.x_label[i] = 0;
+        for (int i = 0; i < n; i++) {
             io v;
-            g.label[i] = (ptrdiff_t)load_any(
-                job->labels.data + row_offset(&job->labels, job->shape, row), job->labels.type);
-            memcpy(&v, x + g.label[i] * job->x.stride[CE_CLASS_AXIS], sizeof v);
+            memcpy(&v, x + i * step + g.label[i] * stride, sizeof v);
             g.x_label[i] = (real)v;
         }
     }
@@ -57,17 +82,25 @@ CE_ONCE group group_of(const ce_job *job, ptrdiff_t first, int n, int op)
     return g;
 }
 
-CE_ONCE void put_values(const ce_job *job, const group *g, vec value)
+CE_INLINE void put_values(const ce_job *job, const group *g, vec value)
 {
+    char *p = job->value.data + row_offset(&job->value, job->shape, g->first);
+    const ptrdiff_t step = job->value.stride[2];
+    if (step == (ptrdiff_t)sizeof(io)) {
+        if (g->n == VL)
+            v_store((io *)p, value);
+        else
+            v_store_n((io *)p, value, g->n);
+        return;
+    }
     io v[VL];
     v_store(v, value);
     for (int i = 0; i < g->n; i++)
-        memcpy(job->value.data + row_offset(&job->value, job->shape, g->first + i), &v[i],
-               sizeof(io));
+        memcpy(p + i * step, &v[i], sizeof(io));
 }
 
 /* The value of a row: log-sum-exp or loss. */
-CE_ONCE vec row_value(const row_end *z, const group *g, int op)
+CE_INLINE vec row_value(const row_end *z, const group *g, int op)
 {
     if (op == CE_LOGSUMEXP)
         return row_logsumexp(z);
@@ -82,13 +115,15 @@ typedef struct {
     int single[VL];
 } exact_entries;
 
-CE_ONCE exact_entries entries_of(const row_end *z, const group *g, int op)
+CE_INLINE exact_entries entries_of(const row_end *z, const group *g, int op)
 {
     exact_entries x;
-    real ties[VL];
-    v_store_real(ties, z->ties);
-    for (int i = 0; i < VL; i++)
-        x.single[i] = ties[i] == 1;
+    if (op_marks_top(op)) {
+        real ties[VL];
+        v_store_real(ties, z->ties);
+        for (int i = 0; i < VL; i++)
+            x.single[i] = ties[i] == 1;
+    }
     if (op_is_sparse(op))
         v_store(x.label_gradient,
                 row_label_gradient(z, v_load_real(g->x_label), &g->gradient));
@@ -99,19 +134,37 @@ CE_ONCE exact_entries entries_of(const row_end *z, const group *g, int op)
     return x;
 }
 
-/* Write them for the row in lane i, whose maximum stands at class `at`. */
-CE_ONCE void put_entries(const ce_job *job, const group *g, const exact_entries *x, int i,
-                           ptrdiff_t at, int op)
+/* Sparse labels: their entries of the gradient, for all rows of the group. */
+CE_INLINE void put_label_entries(const ce_job *job, const group *g, const exact_entries *x)
+{
+    char *out = job->out.data + row_offset(&job->out, job->shape, g->first);
+    const ptrdiff_t step = job->out.stride[2], stride = job->out.stride[CE_CLASS_AXIS];
+    for (int i = 0; i < g->n; i++)
+        memcpy(out + i * step + g->label[i] * stride, &x->label_gradient[i], sizeof(io));
+}
+
+/* The entries at a single maximum, which stands at class `at`, for the row in lane i. */
+CE_INLINE void put_top_entries(const ce_job *job, const group *g, const exact_entries *x, int i,
+                               ptrdiff_t at, int op)
 {
     const ptrdiff_t row = g->first + i;
-    char *out = job->out.data + row_offset(&job->out, job->shape, row);
-    if (op_is_sparse(op))
-        memcpy(out + g->label[i] * job->out.stride[CE_CLASS_AXIS], &x->label_gradient[i],
-               sizeof(io));
-    if (op_is_dense(op) && x->single[i])
+    if (!x->single[i])
+        return;
+    if (op_is_dense(op)) {
+        char *out = job->out.data + row_offset(&job->out, job->shape, row);
         memcpy(out + at * job->out.stride[CE_CLASS_AXIS], &x->top_gradient[i], sizeof(io));
-    if (op_has_hessian(op) && x->single[i]) {
+    }
+    if (op_has_hessian(op)) {
         char *hessian = job->hessian.data + row_offset(&job->hessian, job->shape, row);
         memcpy(hessian + at * job->hessian.stride[CE_CLASS_AXIS], &x->top_hessian[i], sizeof(io));
     }
+}
+
+/* Rows from `row` on that one group may hold: at most VL, before row1, and a step apart. */
+CE_INLINE int group_rows(const ce_job *job, ptrdiff_t row, ptrdiff_t row1, ptrdiff_t most)
+{
+    const ptrdiff_t run = row < job->shape[2] ? job->shape[2] - row
+                                              : job->shape[2] - row % job->shape[2];
+    const ptrdiff_t n = run < row1 - row ? run : row1 - row;
+    return (int)(n < most ? n : most);
 }

@@ -1,4 +1,5 @@
-/* A strip is VL rows of an array, read and written class by class, one row a lane.
+/* A strip is up to VL rows of an array, a step apart, read and written class by class, one row a
+ * lane.
  *
  * ACROSS: the rows of a class lie side by side (column-major). ALONG: the classes of a row do
  * (row-major), and VT classes are transposed in registers. ANY: everything else, one by one.
@@ -7,52 +8,52 @@
 typedef enum { ACROSS, ALONG, ANY } strip_kind;
 
 typedef struct {
-    char *row[VL];
-    const char *end;    /* of the memory that the array spans */
-    ptrdiff_t stride;   /* from class to class */
-    ce_type type;
+    char *first;
+    ptrdiff_t step, stride; /* bytes from row to row, from class to class */
+    const ce_array *array;
+    const ptrdiff_t *shape;
     strip_kind kind;
-    int rows;           /* lanes from here on hold no row */
+    int rows;               /* lanes from here on hold no row */
 } strip;
 
-CE_INLINE const char *end_of(const ce_array *a, const ptrdiff_t *shape)
+/* Groups of rows end where the innermost row axis does: their rows are one step apart. */
+CE_INLINE void strip_set(strip *s, const ce_array *a, const ptrdiff_t *shape, ptrdiff_t row,
+                         int rows)
 {
-    const char *end = a->data + sizeof(io);
-    for (int i = 0; i < CE_AXES; i++)
-        if (a->stride[i] > 0)
-            end += (shape[i] - 1) * a->stride[i];
-    return end;
+    const int whole = a->type == IO_TYPE && a->stride[2] % (ptrdiff_t)sizeof(io) == 0;
+    s->first = a->data + row_offset(a, shape, row);
+    s->step = a->stride[2];
+    s->stride = a->stride[CE_CLASS_AXIS];
+    s->array = a;
+    s->shape = shape;
+    s->rows = rows;
+    s->kind = whole && rows == VL && s->stride == (ptrdiff_t)sizeof(io) ? ALONG
+              : whole && s->step == (ptrdiff_t)sizeof(io)               ? ACROSS
+                                                                        : ANY;
 }
 
-CE_INLINE strip strip_of(const ce_array *a, const ptrdiff_t *shape, ptrdiff_t row, int rows)
+CE_INLINE io *strip_place(const strip *s, int row, ptrdiff_t k)
 {
-    strip s;
-    int beside = 1;
-    const ptrdiff_t step = a->stride[2];
-    const int one_run = row % shape[2] + rows <= shape[2];
-    char *const first = a->data + row_offset(a, shape, row);
-    for (int i = 0; i < VL; i++)
-        s.row[i] = first + (i < rows ? i : 0) * step;
-    for (int i = 1; i < rows && !one_run; i++)
-        s.row[i] = a->data + row_offset(a, shape, row + i);
-    for (int i = 1; i < rows && beside; i++)
-        beside = s.row[i] == s.row[0] + i * (ptrdiff_t)sizeof(io);
-    s.end = end_of(a, shape);
-    s.stride = a->stride[CE_CLASS_AXIS];
-    s.type = a->type;
-    s.rows = rows;
-    s.kind = a->type != IO_TYPE                       ? ANY
-             : rows == VL && s.stride == sizeof(io)   ? ALONG
-             : beside                                 ? ACROSS
-                                                      : ANY;
-    return s;
+    return (io *)(s->first + row * s->step + k * s->stride);
+}
+
+/* Whether all lanes may read VT classes from k on: past a row's end stand other rows, or nothing. */
+CE_INLINE int may_read_past(const strip *s, ptrdiff_t k)
+{
+    const char *end = s->array->data + sizeof(io);
+    for (int i = 0; i < CE_AXES; i++)
+        if (s->array->stride[i] > 0)
+            end += (s->shape[i] - 1) * s->array->stride[i];
+    const int highest = s->step > 0 ? VL - 1 : 0;
+    return (const char *)(strip_place(s, highest, k) + VT) <= end;
 }
 
 CE_INLINE vec strip_gather(const strip *s, ptrdiff_t k, real fill)
 {
     real v[VL];
     for (int i = 0; i < VL; i++)
-        v[i] = i < s->rows ? (real)load_any(s->row[i] + k * s->stride, s->type) : fill;
+        v[i] = i < s->rows ? (real)load_any((const char *)strip_place(s, i, k), s->array->type)
+                           : fill;
     return v_load_real(v);
 }
 
@@ -61,40 +62,56 @@ CE_INLINE void strip_load(const strip *s, ptrdiff_t k, int n, real fill, vec *c)
 {
     int j = 0;
     if (s->kind == ALONG) {
-        /* past the last class stand other rows: read, never used */
-        const char *last = s->row[VL - 1] + (k + (n + VT - 1) / VT * VT) * (ptrdiff_t)sizeof(io);
-        const int whole = last <= s->end ? n : n / VT * VT;
-        for (; j < whole; j += VT)
-            v_load_t((const io *const *)s->row, k + j, c + j);
-    } else if (s->kind == ACROSS) {
-        for (; j < n; j++) {
-            const io *p = (const io *)(s->row[0] + (k + j) * s->stride);
-            c[j] = s->rows == VL ? v_load(p) : v_load_n(p, s->rows, fill);
+        const ptrdiff_t step = s->step / (ptrdiff_t)sizeof(io);
+        for (; j + VT <= n; j += VT)
+            v_load_t(strip_place(s, 0, k + j), step, c + j);
+        if (j < n && may_read_past(s, k + j)) {
+            v_load_t(strip_place(s, 0, k + j), step, c + j);
+            j = n;
         }
+    } else if (s->kind == ACROSS) {
+        for (; j < n; j++)
+            c[j] = s->rows == VL ? v_load(strip_place(s, 0, k + j))
+                                 : v_load_n(strip_place(s, 0, k + j), s->rows, fill);
     }
     for (; j < n; j++)
         c[j] = strip_gather(s, k + j, fill);
 }
 
+/* All n classes of VL rows that adjoin: transposed into a buffer, where what is written past the
+ * end of a row is overwritten by the next, the last classes coming first. */
+CE_INLINE void strip_store_packed(const strip *s, int n, const vec *c)
+{
+    io packed[VL * VL + VT];
+    for (int j = (n - 1) / VT * VT; j >= 0; j -= VT)
+        v_store_t(packed + j, n, c + j);
+    for (int i = 0; i < n; i++)
+        v_store((io *)s->first + i * VL, v_load(packed + i * VL));
+}
+
+/* c has VT more entries, whatever they hold. */
 CE_INLINE void strip_store(const strip *s, ptrdiff_t k, int n, const vec *c)
 {
     int j = 0;
     if (s->kind == ALONG) {
+        if (k == 0 && n % VT != 0 && s->step == n * (ptrdiff_t)sizeof(io)) {
+            strip_store_packed(s, n, c);
+            return;
+        }
         for (; j + VT <= n; j += VT)
-            v_store_t((io *const *)s->row, k + j, c + j);
+            v_store_t(strip_place(s, 0, k + j), s->step / (ptrdiff_t)sizeof(io), c + j);
     } else if (s->kind == ACROSS) {
         for (; j < n; j++) {
-            io *p = (io *)(s->row[0] + (k + j) * s->stride);
             if (s->rows == VL)
-                v_store(p, c[j]);
+                v_store(strip_place(s, 0, k + j), c[j]);
             else
-                v_store_n(p, c[j], s->rows);
+                v_store_n(strip_place(s, 0, k + j), c[j], s->rows);
         }
     }
     for (; j < n; j++) {
         io v[VL];
         v_store(v, c[j]);
         for (int i = 0; i < s->rows; i++)
-            memcpy(s->row[i] + (k + j) * s->stride, &v[i], sizeof(io));
+            memcpy(strip_place(s, i, k + j), &v[i], sizeof(io));
     }
 }

@@ -24,9 +24,9 @@ CE_INLINE int job_is_wide(const ce_job *job)
     {                                                                                          \
         wide_reduce(job, row, b, (block_state *)state, op);                                    \
     }                                                                                          \
-    static void name##_merge(const ce_job *job, ptrdiff_t row, void *state)                    \
+    static void name##_merge(const ce_job *job, void *state)                                   \
     {                                                                                          \
-        wide_merge(job, row, (block_state *)state, op);                                        \
+        wide_merge(job, (block_state *)state, op);                                             \
     }                                                                                          \
     static void name##_scale(const ce_job *job, ptrdiff_t row, ptrdiff_t b, void *state)       \
     {                                                                                          \

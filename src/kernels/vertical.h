@@ -13,12 +13,12 @@ typedef struct {
     vec *buffer;        /* NULL: classes do not fit */
 } columns;
 
-CE_INLINE vec *class_tile(const columns *c, const strip *s, ptrdiff_t k, int n, real fill,
-                          vec *tile)
+/* The logits of n classes from k on. */
+CE_INLINE vec *class_tile(const columns *c, ptrdiff_t k, int n, vec *tile)
 {
-    if (c->buffer && s == &c->x)
+    if (c->buffer)
         return c->buffer + k;
-    strip_load(s, k, n, fill, tile);
+    strip_load(&c->x, k, n, -INFINITY, tile);
     return tile;
 }
 
@@ -58,7 +58,7 @@ CE_INLINE vec vertical_max(const columns *c, ptrdiff_t from, ptrdiff_t to)
     vec tile[VL + VT], m = v_set1(-INFINITY);
     for (ptrdiff_t k = from; k < to; k += VL) {
         const int n = to - k < VL ? (int)(to - k) : VL;
-        const vec *x = class_tile(c, &c->x, k, n, -INFINITY, tile);
+        const vec *x = class_tile(c, k, n, tile);
         for (int j = 0; j < n; j++)
             m = v_max(m, x[j]);
     }
@@ -72,15 +72,16 @@ CE_INLINE void vertical_block(const columns *c, ptrdiff_t from, ptrdiff_t to, bl
     const reference r = reference_of(m);
     columns_sums sums;
     vec ties = v_set1(0), at = v_set1(0);
-    for (int i = 0; i < VL; i++) {
+    for (int i = 0; i < (to - from < VL ? to - from : VL); i++) {
         sums.s[i] = esum_zero();
         if (op_is_dense(op))
             sums.gap[i] = sums.others[i] = sums.top[i] = dsum_zero();
     }
     for (ptrdiff_t k = from; k < to; k += VL) {
-        vec tile[VL + VT], y[VL + VT], stored[VL + VT];
+        vec tile[VL + VT], y[VL + VT], waiting[VL + VT];
         const int n = to - k < VL ? (int)(to - k) : VL;
-        const vec *x = class_tile(c, &c->x, k, n, -INFINITY, tile);
+        const vec *x = class_tile(c, k, n, tile);
+        vec *stored = c->buffer ? c->buffer + k : waiting;
         if (op_is_dense(op))
             strip_load(&c->y, k, n, 0, y);
         for (int j = 0; j < n; j++) {
@@ -96,11 +97,10 @@ CE_INLINE void vertical_block(const columns *c, ptrdiff_t from, ptrdiff_t to, bl
                 sums.others[j] = dsum_add_if(sums.others[j], below, y[j]);
                 sums.top[j] = dsum_add_if(sums.top[j], m_not(below), y[j]);
             }
-            stored[j] = v_as_stored(e.hi);
+            if (op_stores_exp(op))
+                stored[j] = v_as_stored(e.hi);
         }
-        if (op_stores_exp(op) && c->buffer)
-            memcpy(c->buffer + k, stored, (size_t)n * sizeof(vec));
-        else if (op_stores_exp(op))
+        if (op_stores_exp(op) && !c->buffer)
             strip_store(&c->out, k, n, stored);
     }
     v_store_real(p->m, m);
@@ -154,18 +154,22 @@ CE_INLINE void vertical_finish(const columns *c, ptrdiff_t from, ptrdiff_t to, c
 }
 
 /* Entries known exactly: the block that holds a row's maximum knows where. */
-CE_ONCE void vertical_entries(const ce_job *job, const group *g, const row_end *z,
+CE_INLINE void vertical_entries(const ce_job *job, const group *g, const row_end *z,
                                 const blocks *part, ptrdiff_t count, int op)
 {
     const exact_entries x = entries_of(z, g, op);
     const ptrdiff_t size = block_size(job->shape[CE_CLASS_AXIS]);
     real m[VL];
+    if (op_is_sparse(op))
+        put_label_entries(job, g, &x);
+    if (!op_marks_top(op))
+        return;
     v_store_real(m, z->m);
     for (int i = 0; i < g->n; i++) {
         ptrdiff_t b = 0;
         while (b < count - 1 && part[b].m[i] != m[i])
             b++;
-        put_entries(job, g, &x, i, b * size + (ptrdiff_t)part[b].at[i], op);
+        put_top_entries(job, g, &x, i, b * size + (ptrdiff_t)part[b].at[i], op);
     }
 }
 
@@ -177,14 +181,14 @@ CE_INLINE void vertical_group(const ce_job *job, ptrdiff_t first, int n, int op)
     blocks part[MAX_BLOCKS];
     columns c;
     const group g = group_of(job, first, n, op);
-    c.x = strip_of(&job->x, job->shape, first, n);
+    strip_set(&c.x, &job->x, job->shape, first, n);
     c.buffer = classes <= VERTICAL_BUFFER ? buffer : NULL;
     if (op_is_dense(op))
-        c.y = strip_of(&job->labels, job->shape, first, n);
+        strip_set(&c.y, &job->labels, job->shape, first, n);
     if (op_stores_exp(op) || op == CE_LOG_SOFTMAX)
-        c.out = strip_of(&job->out, job->shape, first, n);
+        strip_set(&c.out, &job->out, job->shape, first, n);
     if (op_has_hessian(op))
-        c.hessian = strip_of(&job->hessian, job->shape, first, n);
+        strip_set(&c.hessian, &job->hessian, job->shape, first, n);
     if (c.buffer)
         strip_load(&c.x, 0, (int)classes, -INFINITY, buffer);
 
@@ -200,8 +204,7 @@ CE_INLINE void vertical_group(const ce_job *job, ptrdiff_t first, int n, int op)
         return;
     for (ptrdiff_t b = 0; b < count; b++) {
         const ptrdiff_t from = b * size, to = classes - from < size ? classes : from + size;
-        const factor f = block_factor(v_load_real(part[b].m), z.m);
-        const finish q = finish_of(&z, &g.gradient, count == 1 ? NULL : &f, op);
+        const finish q = finish_of(&z, &g.gradient, count == 1 ? NULL : part[b].m, op);
         vertical_finish(&c, from, to, &z, &q, op);
     }
     if (op_has_gradient(op))
@@ -210,6 +213,8 @@ CE_INLINE void vertical_group(const ce_job *job, ptrdiff_t first, int n, int op)
 
 CE_INLINE void vertical_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int op)
 {
-    for (ptrdiff_t row = row0; row < row1; row += VL)
-        vertical_group(job, row, row1 - row < VL ? (int)(row1 - row) : VL, op);
+    for (ptrdiff_t row = row0, n; row < row1; row += n) {
+        n = group_rows(job, row, row1, VL);
+        vertical_group(job, row, (int)n, op);
+    }
 }

@@ -204,8 +204,11 @@ CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, int op)
         const finish q = finish_lane(&lanes, i, op);
         wide_finish(&q, labels_at(job, first + i, 0), classes, row_out(job, &job->out, first + i),
                     row_out(job, &job->hessian, first + i), op);
-        put_entries(job, &g, &x, i, (ptrdiff_t)p.at[i], op);
+        if (op_marks_top(op))
+            put_top_entries(job, &g, &x, i, (ptrdiff_t)p.at[i], op);
     }
+    if (op_is_sparse(op))
+        put_label_entries(job, &g, &x);
 }
 
 /* A row of more blocks: what its phases pass on. */
@@ -261,7 +264,7 @@ CE_ONCE totals wide_totals(const block_state *s, ptrdiff_t count, real m, int de
     return t;
 }
 
-CE_ONCE void wide_merge(const ce_job *job, ptrdiff_t row, block_state *s, int op)
+CE_ONCE void wide_merge(const ce_job *job, block_state *s, int op)
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], count = block_count(classes);
     vec top = v_set1(-INFINITY);
@@ -289,16 +292,19 @@ CE_INLINE void wide_scale(const ce_job *job, ptrdiff_t row, ptrdiff_t b, const b
         wide_log_softmax(row_x(job, row) + from, s->z.m, x_hi(L), x_lo(L), n, out);
         return;
     }
-    const factor f = block_factor(v_set1(s->part[b / VL].m[b % VL]), s->z.m);
-    const finish q = finish_of(&s->z, &s->g.gradient, &f, op);
+    real m[VL];
+    v_store_real(m, v_set1(s->part[b / VL].m[b % VL]));
+    const finish q = finish_of(&s->z, &s->g.gradient, m, op);
     io *hessian = row_out(job, &job->hessian, row);
     wide_finish(&q, labels_at(job, row, from), n, out, hessian ? hessian + from : NULL, op);
 }
 
 CE_ONCE void wide_exact(const ce_job *job, const block_state *s, int op)
 {
-    if (op_has_gradient(op))
-        put_entries(job, &s->g, &s->exact, 0, s->top, op);
+    if (op_is_sparse(op) && op_has_gradient(op))
+        put_label_entries(job, &s->g, &s->exact);
+    if (op_marks_top(op))
+        put_top_entries(job, &s->g, &s->exact, 0, s->top, op);
 }
 
 /* Rows of one block, VL at a time while their e_j fit. */
@@ -306,8 +312,10 @@ CE_INLINE void wide_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int 
 {
     const ptrdiff_t fit = WIDE_GROUP_BYTES / (job->shape[CE_CLASS_AXIS] * (ptrdiff_t)sizeof(io));
     const ptrdiff_t most = fit < 1 ? 1 : fit < VL ? fit : VL;
-    for (ptrdiff_t row = row0; row < row1; row += most)
-        wide_group(job, row, row1 - row < most ? (int)(row1 - row) : (int)most, op);
+    for (ptrdiff_t row = row0, n; row < row1; row += n) {
+        n = group_rows(job, row, row1, most);
+        wide_group(job, row, (int)n, op);
+    }
 }
 
 /* Rows of several blocks, one after the other. */
@@ -320,7 +328,7 @@ CE_ONCE void blocked_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, con
         k->begin(job, row, &s);
         for (ptrdiff_t b = 0; b < count; b++)
             k->reduce(job, row, b, &s);
-        k->merge(job, row, &s);
+        k->merge(job, &s);
         for (ptrdiff_t b = 0; b < count && job->out.data; b++)
             k->scale(job, row, b, &s);
         k->exact(job, &s);

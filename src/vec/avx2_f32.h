@@ -159,11 +159,11 @@ CE_INLINE real v_reduce_add(vec a)
     return _mm_cvtss_f32(_mm_add_ss(w, _mm_movehdup_ps(w)));
 }
 
-/* Four classes from k on of 16 rows: c[i] receives class k + i, one row a lane. */
-CE_INLINE __m256 t_gather(const io *const *row, ptrdiff_t k)
+/* Four classes from p on of 16 rows, step apart: c[i] receives class i, one row a lane. */
+CE_INLINE __m256 t_gather(const io *p, ptrdiff_t step)
 {
-    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(row[0] + k)),
-                                _mm_loadu_ps(row[4] + k), 1);
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)),
+                                _mm_loadu_ps(p + 4 * step), 1);
 }
 CE_INLINE void t_4x4(__m256 *c)
 {
@@ -174,33 +174,34 @@ CE_INLINE void t_4x4(__m256 *c)
     c[2] = _mm256_shuffle_ps(b, e, 0x44);
     c[3] = _mm256_shuffle_ps(b, e, 0xEE);
 }
-CE_INLINE void v_load_t(const io *const *row, ptrdiff_t k, vec *c)
+CE_INLINE void v_load_t(const io *p, ptrdiff_t step, vec *c)
 {
     __m256 a[4], b[4];
     for (int i = 0; i < 4; i++) {
-        a[i] = t_gather(row + i, k);
-        b[i] = t_gather(row + i + 8, k);
+        a[i] = t_gather(p + i * step, step);
+        b[i] = t_gather(p + (8 + i) * step, step);
     }
     t_4x4(a);
     t_4x4(b);
     for (int i = 0; i < 4; i++)
         c[i] = (vec){a[i], b[i]};
 }
-CE_INLINE void t_put(io *const *row, ptrdiff_t k, __m256 a)
+CE_INLINE void t_put(io *p, ptrdiff_t step, const __m256 *t)
 {
-    _mm_storeu_ps(row[0] + k, _mm256_castps256_ps128(a));
-    _mm_storeu_ps(row[4] + k, _mm256_extractf128_ps(a, 1));
+    for (int i = 0; i < 4; i++)
+        _mm_storeu_ps(p + i * step, _mm256_castps256_ps128(t[i]));
+    for (int i = 0; i < 4; i++)
+        _mm_storeu_ps(p + (4 + i) * step, _mm256_extractf128_ps(t[i], 1));
 }
-CE_INLINE void v_store_t(io *const *row, ptrdiff_t k, const vec *c)
+/* The rows are written in their order. */
+CE_INLINE void v_store_t(io *p, ptrdiff_t step, const vec *c)
 {
     __m256 a[4] = {c[0].a, c[1].a, c[2].a, c[3].a};
     __m256 b[4] = {c[0].b, c[1].b, c[2].b, c[3].b};
     t_4x4(a);
     t_4x4(b);
-    for (int i = 0; i < 4; i++) {
-        t_put(row + i, k, a[i]);
-        t_put(row + i + 8, k, b[i]);
-    }
+    t_put(p, step, a);
+    t_put(p + 8 * step, step, b);
 }
 
 CE_INLINE dvec d_set1(double x)

@@ -185,28 +185,30 @@ CE_INLINE vec v_upper(vec a, int n)
                     : (vec){_mm256_permute_pd(a.a, 0x5), a.b};
 }
 
-/* Two classes from k on of 8 rows: c[i] receives class k + i, one row a lane. */
-CE_INLINE __m256d t_gather(const io *const *row, ptrdiff_t k)
+/* Two classes from p on of 8 rows, step apart: c[i] receives class i, one row a lane. */
+CE_INLINE __m256d t_gather(const io *p, ptrdiff_t step)
 {
-    return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(row[0] + k)),
-                                _mm_loadu_pd(row[2] + k), 1);
+    return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(p)),
+                                _mm_loadu_pd(p + 2 * step), 1);
 }
-CE_INLINE void v_load_t(const io *const *row, ptrdiff_t k, vec *c)
+CE_INLINE void v_load_t(const io *p, ptrdiff_t step, vec *c)
 {
-    const vec even = {t_gather(row, k), t_gather(row + 4, k)};
-    const vec odd = {t_gather(row + 1, k), t_gather(row + 5, k)};
+    const vec even = {t_gather(p, step), t_gather(p + 4 * step, step)};
+    const vec odd = {t_gather(p + step, step), t_gather(p + 5 * step, step)};
     c[0] = (vec){_mm256_unpacklo_pd(even.a, odd.a), _mm256_unpacklo_pd(even.b, odd.b)};
     c[1] = (vec){_mm256_unpackhi_pd(even.a, odd.a), _mm256_unpackhi_pd(even.b, odd.b)};
 }
-CE_INLINE void t_put(io *const *row, ptrdiff_t k, __m256d a)
+CE_INLINE void t_put(io *p, ptrdiff_t step, __m256d a, __m256d b)
 {
-    _mm_storeu_pd(row[0] + k, _mm256_castpd256_pd128(a));
-    _mm_storeu_pd(row[2] + k, _mm256_extractf128_pd(a, 1));
+    const __m256d even = _mm256_unpacklo_pd(a, b), odd = _mm256_unpackhi_pd(a, b);
+    _mm_storeu_pd(p, _mm256_castpd256_pd128(even));
+    _mm_storeu_pd(p + step, _mm256_castpd256_pd128(odd));
+    _mm_storeu_pd(p + 2 * step, _mm256_extractf128_pd(even, 1));
+    _mm_storeu_pd(p + 3 * step, _mm256_extractf128_pd(odd, 1));
 }
-CE_INLINE void v_store_t(io *const *row, ptrdiff_t k, const vec *c)
+/* The rows are written in their order. */
+CE_INLINE void v_store_t(io *p, ptrdiff_t step, const vec *c)
 {
-    t_put(row, k, _mm256_unpacklo_pd(c[0].a, c[1].a));
-    t_put(row + 1, k, _mm256_unpackhi_pd(c[0].a, c[1].a));
-    t_put(row + 4, k, _mm256_unpacklo_pd(c[0].b, c[1].b));
-    t_put(row + 5, k, _mm256_unpackhi_pd(c[0].b, c[1].b));
+    t_put(p, step, c[0].a, c[1].a);
+    t_put(p + 4 * step, step, c[0].b, c[1].b);
 }

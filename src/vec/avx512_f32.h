@@ -81,13 +81,13 @@ CE_INLINE real v_reduce_max(vec a)
 
 CE_INLINE real v_reduce_add(vec a) { return _mm512_reduce_add_ps(a); }
 
-/* Four classes from k on of 16 rows: c[i] receives class k + i, one row a lane. */
-CE_INLINE __m512 t_gather(const io *const *row, ptrdiff_t k)
+/* Four classes from p on of 16 rows, step apart: c[i] receives class i, one row a lane. */
+CE_INLINE __m512 t_gather(const io *p, ptrdiff_t step)
 {
-    __m512 a = _mm512_castps128_ps512(_mm_loadu_ps(row[0] + k));
-    a = _mm512_insertf32x4(a, _mm_loadu_ps(row[4] + k), 1);
-    a = _mm512_insertf32x4(a, _mm_loadu_ps(row[8] + k), 2);
-    return _mm512_insertf32x4(a, _mm_loadu_ps(row[12] + k), 3);
+    __m512 a = _mm512_castps128_ps512(_mm_loadu_ps(p));
+    a = _mm512_insertf32x4(a, _mm_loadu_ps(p + 4 * step), 1);
+    a = _mm512_insertf32x4(a, _mm_loadu_ps(p + 8 * step), 2);
+    return _mm512_insertf32x4(a, _mm_loadu_ps(p + 12 * step), 3);
 }
 CE_INLINE void t_4x4(vec *c)
 {
@@ -98,22 +98,25 @@ CE_INLINE void t_4x4(vec *c)
     c[2] = _mm512_shuffle_ps(b, e, 0x44);
     c[3] = _mm512_shuffle_ps(b, e, 0xEE);
 }
-CE_INLINE void v_load_t(const io *const *row, ptrdiff_t k, vec *c)
+CE_INLINE void v_load_t(const io *p, ptrdiff_t step, vec *c)
 {
     for (int i = 0; i < 4; i++)
-        c[i] = t_gather(row + i, k);
+        c[i] = t_gather(p + i * step, step);
     t_4x4(c);
 }
-CE_INLINE void v_store_t(io *const *row, ptrdiff_t k, const vec *c)
+/* The rows are written in their order. */
+CE_INLINE void v_store_t(io *p, ptrdiff_t step, const vec *c)
 {
     vec t[4] = {c[0], c[1], c[2], c[3]};
     t_4x4(t);
-    for (int i = 0; i < 4; i++) {
-        _mm_storeu_ps(row[i] + k, _mm512_castps512_ps128(t[i]));
-        _mm_storeu_ps(row[i + 4] + k, _mm512_extractf32x4_ps(t[i], 1));
-        _mm_storeu_ps(row[i + 8] + k, _mm512_extractf32x4_ps(t[i], 2));
-        _mm_storeu_ps(row[i + 12] + k, _mm512_extractf32x4_ps(t[i], 3));
-    }
+    for (int i = 0; i < 4; i++)
+        _mm_storeu_ps(p + i * step, _mm512_castps512_ps128(t[i]));
+    for (int i = 0; i < 4; i++)
+        _mm_storeu_ps(p + (4 + i) * step, _mm512_extractf32x4_ps(t[i], 1));
+    for (int i = 0; i < 4; i++)
+        _mm_storeu_ps(p + (8 + i) * step, _mm512_extractf32x4_ps(t[i], 2));
+    for (int i = 0; i < 4; i++)
+        _mm_storeu_ps(p + (12 + i) * step, _mm512_extractf32x4_ps(t[i], 3));
 }
 
 CE_INLINE dvec d_set1(double a) { return (dvec){_mm512_set1_pd(a), _mm512_set1_pd(a)}; }

@@ -95,27 +95,30 @@ CE_INLINE vec v_upper(vec a, int n)
                     : _mm512_permute_pd(a, 0x55);
 }
 
-/* Two classes from k on of 8 rows: c[i] receives class k + i, one row a lane. */
-CE_INLINE __m512d t_gather(const io *const *row, ptrdiff_t k)
+/* Two classes from p on of 8 rows, step apart: c[i] receives class i, one row a lane. */
+CE_INLINE __m512d t_gather(const io *p, ptrdiff_t step)
 {
-    __m512d a = _mm512_castpd128_pd512(_mm_loadu_pd(row[0] + k));
-    a = _mm512_insertf64x2(a, _mm_loadu_pd(row[2] + k), 1);
-    a = _mm512_insertf64x2(a, _mm_loadu_pd(row[4] + k), 2);
-    return _mm512_insertf64x2(a, _mm_loadu_pd(row[6] + k), 3);
+    __m512d a = _mm512_castpd128_pd512(_mm_loadu_pd(p));
+    a = _mm512_insertf64x2(a, _mm_loadu_pd(p + 2 * step), 1);
+    a = _mm512_insertf64x2(a, _mm_loadu_pd(p + 4 * step), 2);
+    return _mm512_insertf64x2(a, _mm_loadu_pd(p + 6 * step), 3);
 }
-CE_INLINE void v_load_t(const io *const *row, ptrdiff_t k, vec *c)
+CE_INLINE void v_load_t(const io *p, ptrdiff_t step, vec *c)
 {
-    const __m512d even = t_gather(row, k), odd = t_gather(row + 1, k);
+    const __m512d even = t_gather(p, step), odd = t_gather(p + step, step);
     c[0] = _mm512_unpacklo_pd(even, odd);
     c[1] = _mm512_unpackhi_pd(even, odd);
 }
-CE_INLINE void v_store_t(io *const *row, ptrdiff_t k, const vec *c)
+/* The rows are written in their order. */
+CE_INLINE void v_store_t(io *p, ptrdiff_t step, const vec *c)
 {
-    const __m512d t[2] = {_mm512_unpacklo_pd(c[0], c[1]), _mm512_unpackhi_pd(c[0], c[1])};
-    for (int i = 0; i < 2; i++) {
-        _mm_storeu_pd(row[i] + k, _mm512_castpd512_pd128(t[i]));
-        _mm_storeu_pd(row[i + 2] + k, _mm512_extractf64x2_pd(t[i], 1));
-        _mm_storeu_pd(row[i + 4] + k, _mm512_extractf64x2_pd(t[i], 2));
-        _mm_storeu_pd(row[i + 6] + k, _mm512_extractf64x2_pd(t[i], 3));
-    }
+    const __m512d a = _mm512_unpacklo_pd(c[0], c[1]), b = _mm512_unpackhi_pd(c[0], c[1]);
+    _mm_storeu_pd(p, _mm512_castpd512_pd128(a));
+    _mm_storeu_pd(p + step, _mm512_castpd512_pd128(b));
+    _mm_storeu_pd(p + 2 * step, _mm512_extractf64x2_pd(a, 1));
+    _mm_storeu_pd(p + 3 * step, _mm512_extractf64x2_pd(b, 1));
+    _mm_storeu_pd(p + 4 * step, _mm512_extractf64x2_pd(a, 2));
+    _mm_storeu_pd(p + 5 * step, _mm512_extractf64x2_pd(b, 2));
+    _mm_storeu_pd(p + 6 * step, _mm512_extractf64x2_pd(a, 3));
+    _mm_storeu_pd(p + 7 * step, _mm512_extractf64x2_pd(b, 3));
 }

@@ -1,7 +1,7 @@
 /* vec in plain C: VL lanes in a struct, one loop an operation.
  *
- * The including header sets real (what lanes compute in), io (what arrays hold), VL, and the two
- * products: LANE_FMA(a, b, c) = a*b + c rounded once, LANE_MAD(a, b, c) rounded once or twice.
+ * The including header sets real (what lanes compute in), io (what arrays hold), VL, VT, and the
+ * two products: LANE_FMA(a, b, c) = a*b + c rounded once, LANE_MAD(a, b, c) rounded once or twice.
  * REAL_BITS, REAL_INT and REAL_MANTISSA describe the format of real.
  */
 
@@ -9,7 +9,6 @@ typedef struct { real x[VL]; } vec;
 typedef struct { int x[VL]; } vmask;
 typedef struct { double x[VL]; } dvec;
 
-#define VT 1
 #define LANES for (int i = 0; i < VL; i++)
 
 CE_INLINE vec v_set1(real a) { vec r; LANES r.x[i] = a; return r; }
@@ -135,13 +134,16 @@ CE_INLINE double t_log2_gap(double u, double e)
     return (double)((t_bits64(u) - t_bits64(e) + 0x0008000000000000u) >> 52);
 }
 
-CE_INLINE void v_load_t(const io *const *row, ptrdiff_t k, vec *c)
+CE_INLINE void v_load_t(const io *p, ptrdiff_t step, vec *c)
 {
-    LANES c->x[i] = (real)row[i][k];
+    for (int j = 0; j < VT; j++)
+        LANES c[j].x[i] = (real)p[i * step + j];
 }
-CE_INLINE void v_store_t(io *const *row, ptrdiff_t k, const vec *c)
+/* The rows are written in their order. */
+CE_INLINE void v_store_t(io *p, ptrdiff_t step, const vec *c)
 {
-    LANES row[i][k] = (io)c->x[i];
+    LANES for (int j = 0; j < VT; j++)
+        p[i * step + j] = (io)c[j].x[i];
 }
 
 CE_INLINE dvec d_set1(double a) { dvec r; LANES r.x[i] = a; return r; }

@@ -4,6 +4,7 @@ typedef float real;
 typedef float io;
 
 #define VL 16
+#define VT 4
 #define REAL_INT uint32_t
 #define REAL_MANTISSA 23
 #define REAL_BIAS 127

@@ -4,6 +4,7 @@ typedef double real;
 typedef double io;
 
 #define VL 8
+#define VT 2
 #define REAL_INT uint64_t
 #define REAL_MANTISSA 52
 #define REAL_BIAS 1023

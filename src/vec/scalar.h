@@ -6,6 +6,7 @@
  */
 
 #define VL 1
+#define VT 1
 #define REAL_INT uint64_t
 #define REAL_MANTISSA 52
 #define REAL_BIAS 1023
