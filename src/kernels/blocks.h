@@ -11,3 +11,8 @@ CE_INLINE ptrdiff_t block_count(ptrdiff_t classes)
     const ptrdiff_t size = block_size(classes);
     return (classes + size - 1) / size;
 }
+CE_INLINE ptrdiff_t block_end(ptrdiff_t classes, ptrdiff_t from)
+{
+    const ptrdiff_t size = block_size(classes);
+    return classes - from < size ? classes : from + size;
+}

@@ -1,8 +1,8 @@
 /* From a stored e_j to softmax, gradient and Hessian: one element at a time, rounded once.
  *
- * e_j is in the scale of its block, so p_j = e_j 2^a (hi + lo), where hi + lo is 1/S with the
- * block's factor and, for a gradient, the row's weight, and a is bounded such that neither
- * e_j 2^a nor hi leaves the normal range before the result does.
+ * e_j is in the scale of its block, so p_j = e_j (hi + lo) 2^a, where hi + lo is 1/S with the
+ * block's factor and, for a gradient, the row's weight. a takes most of a negative exponent, so
+ * that products round into the subnormals once, with the last multiplication.
  */
 
 typedef struct { vec power, hi, lo; } scale;
@@ -18,7 +18,7 @@ typedef struct {
 /* x 2^exponent, the power apart as far as it may be. */
 CE_INLINE scale split_scale(ext x, vec exponent)
 {
-    const vec a = v_max(v_set1(POW_MIN), v_min(v_set1(POW_MAX), exponent));
+    const vec a = v_max(v_set1(POW_MIN), v_min(v_set1(0), exponent));
     const ext rest = x_scale(x, v_sub(exponent, a));
     return (scale){v_pow2(a), x_hi(rest), x_lo(rest)};
 }
@@ -30,42 +30,38 @@ CE_INLINE scale block_scale(ext x, vec exponent, const factor *f)
 }
 
 /* For blocks whose maxima are block_m; NULL where the block is the row. */
-CE_ONCE finish finish_of(const row_end *z, const weights *w, const real *block_m, int op)
+CE_ONCE void finish_set(finish *q, const row_end *z, const weights *w, const real *block_m, int op)
 {
     const ext share = op_is_dense(op) ? x_mul(z->Y, w->W) : w->W;
     const vec unbias = v_add(w->k, biased());
     factor f;
     if (block_m)
         f = block_factor(v_load_real(block_m), z->m);
-    finish q;
-    q.live = w->live;
-    q.p = block_scale(x_mul(z->inverse, share), unbias, block_m ? &f : NULL);
-    q.plain = q.h = q.p;
-    q.w_hi = q.w_lo = v_set1(0);
+    q->live = w->live;
+    q->p = block_scale(x_mul(z->inverse, share), unbias, block_m ? &f : NULL);
     if (op_has_hessian(op)) {
-        q.plain = block_scale(z->inverse, v_set1(0), block_m ? &f : NULL);
-        q.h = split_scale(share, unbias);
+        q->plain = block_scale(z->inverse, v_set1(0), block_m ? &f : NULL);
+        q->h = split_scale(share, unbias);
     }
     if (op_is_dense(op)) {
         const ext weight = x_scale(w->W, w->k);
-        q.w_hi = x_hi(weight);
-        q.w_lo = x_lo(weight);
+        q->w_hi = x_hi(weight);
+        q->w_lo = x_lo(weight);
     }
-    return q;
 }
 
 CE_INLINE vec finish_softmax(const finish *q, vec e)
 {
-    const vec v = v_mul(e, q->p.power);
-    return v_keep(q->live, v_fma(v, q->p.hi, v_mul(v, q->p.lo)));
+    const vec p = v_fma(e, q->p.hi, v_mul(e, q->p.lo));
+    return v_keep(q->live, v_mul(p, q->p.power));
 }
 
 /* Y p - y with both products exact: the larger of the two terms sets the error. */
 CE_INLINE vec finish_dense(const finish *q, vec e, vec y)
 {
-    const vec v = v_mul(e, q->p.power);
-    const vec p = v_mul(v, q->p.hi);
-    const vec p_low = v_mad(v, q->p.lo, v_fma(v, q->p.hi, v_neg(p)));
+    const vec v = v_mul(e, q->p.hi);
+    const vec v_low = v_mad(e, q->p.lo, v_fma(e, q->p.hi, v_neg(v)));
+    const vec p = v_mul(v, q->p.power), p_low = v_mul(v_low, q->p.power);
     const vec t = v_mul(q->w_hi, y);
     const vec t_low = v_mad(q->w_lo, y, v_fma(q->w_hi, y, v_neg(t)));
     const vec g = v_sub(p, t);
@@ -73,17 +69,18 @@ CE_INLINE vec finish_dense(const finish *q, vec e, vec y)
     return v_keep(q->live, v_add(g, v_add(g_low, v_sub(p_low, t_low))));
 }
 
-/* p (1 - p) = p + (r (1 - 2p) - p p) with p + r the unrounded softmax; p and r are biased, u is
- * p unbiased, so that weight and Y come before any rounding into the subnormals. */
+/* p (1 - p) + r (1 - 2p) with p + r the unrounded softmax and both products exact; p and r are
+ * biased, u is p unbiased, so that weight and Y come before any rounding into the subnormals. */
 CE_INLINE vec finish_hessian(const finish *q, vec e)
 {
     const vec v = v_mul(e, q->plain.power);
-    const vec low = v_mul(v, q->plain.lo);
-    const vec p = v_fma(v, q->plain.hi, low);
-    const vec r = v_add(v_fma(v, q->plain.hi, v_neg(p)), low);
+    const vec e_low = v_mul(v, q->plain.lo);
+    const vec p = v_fma(v, q->plain.hi, e_low);
+    const vec r = v_add(v_fma(v, q->plain.hi, v_neg(p)), e_low);
     const vec u = v_mul(p, v_set1(UNBIAS));
-    const vec t = v_nfma(p, u, v_nmad(v_add(u, u), r, r));
-    const vec h = v_fma(q->h.hi, p, v_fma(q->h.hi, t, v_mul(q->h.lo, p)));
+    const vec c = v_nfma(p, u, p);
+    const vec low = v_add(v_nfma(p, u, v_sub(p, c)), v_nmad(v_add(u, u), r, r));
+    const vec h = v_fma(q->h.hi, c, v_fma(q->h.hi, low, v_mul(q->h.lo, c)));
     return v_keep(q->live, v_mul(h, q->h.power));
 }
 

@@ -58,28 +58,26 @@ CE_INLINE void read_labels(const ce_job *job, group *g)
     }
 }
 
-CE_INLINE group group_of(const ce_job *job, ptrdiff_t first, int n, int op)
+CE_INLINE void group_set(group *g, const ce_job *job, ptrdiff_t first, int n, int op)
 {
-    group g;
-    g.first = first;
-    g.n = n;
+    g->first = first;
+    g->n = n;
     if (op_is_sparse(op)) {
         const char *x = job->x.data + row_offset(&job->x, job->shape, first);
         const ptrdiff_t step = job->x.stride[2], stride = job->x.stride[CE_CLASS_AXIS];
-        read_labels(job, &g);
+        read_labels(job, g);
         for (int i = n; i < VL; i++)
-            g.x_label[i] = 0;
+            g->x_label[i] = 0;
         for (int i = 0; i < n; i++) {
             io v;
-            memcpy(&v, x + i * step + g.label[i] * stride, sizeof v);
-            g.x_label[i] = (real)v;
+            memcpy(&v, x + i * step + g->label[i] * stride, sizeof v);
+            g->x_label[i] = (real)v;
         }
     }
-    g.loss = (weights){x_double(1.0), v_set1(0), v_everywhere()};
-    g.gradient = g.loss;
+    g->loss = (weights){x_double(1.0), v_set1(0), v_everywhere()};
+    g->gradient = g->loss;
     if (job->weight.data || job->denominator != 1.0)
-        weigh(job, &g);
-    return g;
+        weigh(job, g);
 }
 
 CE_INLINE void put_values(const ce_job *job, const group *g, vec value)
@@ -115,23 +113,21 @@ typedef struct {
     int single[VL];
 } exact_entries;
 
-CE_INLINE exact_entries entries_of(const row_end *z, const group *g, int op)
+CE_INLINE void entries_set(exact_entries *x, const row_end *z, const group *g, int op)
 {
-    exact_entries x;
     if (op_marks_top(op)) {
         real ties[VL];
         v_store_real(ties, z->ties);
         for (int i = 0; i < VL; i++)
-            x.single[i] = ties[i] == 1;
+            x->single[i] = ties[i] == 1;
     }
     if (op_is_sparse(op))
-        v_store(x.label_gradient,
+        v_store(x->label_gradient,
                 row_label_gradient(z, v_load_real(g->x_label), &g->gradient));
     if (op_is_dense(op))
-        v_store(x.top_gradient, row_top_gradient(z, &g->gradient));
+        v_store(x->top_gradient, row_top_gradient(z, &g->gradient));
     if (op_has_hessian(op))
-        v_store(x.top_hessian, row_top_hessian(z, &g->gradient, op_is_dense(op)));
-    return x;
+        v_store(x->top_hessian, row_top_hessian(z, &g->gradient, op_is_dense(op)));
 }
 
 /* Sparse labels: their entries of the gradient, for all rows of the group. */

@@ -125,23 +125,25 @@ typedef struct { ext W; vec k; vmask live; } weights;
 /* Everything the results of a row need. L = log1p(s), biased; inverse = 1/(1 + s). */
 typedef struct { vec m, ties; ext s, e, L, inverse, Y, gap, others; } row_end;
 
-CE_ONCE row_end end_row(totals t, int dense)
+CE_ONCE void end_row(row_end *z, const totals *t, int dense)
 {
-    const reference r = reference_of(t.m);
-    const vmask infinite = v_eq(v_abs(t.m), v_set1(INFINITY));
-    row_end z;
-    z.m = t.m;
-    z.ties = t.ties;
-    z.e = x_pair(v_exp(r.span, r.shift, v_everywhere()));
-    z.s = x_add(t.s, x_mul(x_vec(v_sub(t.ties, v_set1(1))), z.e));
+    const reference r = reference_of(t->m);
+    const vmask infinite = v_eq(v_abs(t->m), v_set1(INFINITY));
+    const ext e = x_pair(v_exp(r.span, r.shift, v_everywhere()));
+    const ext s = x_add(t->s, x_mul(x_vec(v_sub(t->ties, v_set1(1))), e));
+    const ext S = x_times(x_add(s, e), UNBIAS);
+    z->m = t->m;
+    z->ties = t->ties;
+    z->e = e;
+    z->s = s;
     /* at an infinite m the sum is 0, or NaN where a class is: log1p of it is itself */
-    z.L = x_select(infinite, t.s, x_log1p_ratio(z.s, z.e));
-    const ext S = x_times(x_add(z.s, z.e), UNBIAS);
-    z.inverse = x_select(infinite, x_vec(v_set1(NAN)), x_div(x_vec(v_set1(1)), S));
-    z.gap = t.gap;
-    z.others = t.others;
-    z.Y = dense ? x_add(t.others, t.top) : x_zero();
-    return z;
+    z->L = x_select(infinite, t->s, x_log1p_ratio(s, e));
+    z->inverse = x_select(infinite, x_vec(v_set1(NAN)), x_div(x_vec(v_set1(1)), S));
+    if (dense) {
+        z->gap = t->gap;
+        z->others = t->others;
+        z->Y = x_add(t->others, t->top);
+    }
 }
 
 /* L itself: in float64 its low part may be lost to the subnormals, its high part be rounded. */

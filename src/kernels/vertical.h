@@ -6,7 +6,8 @@
  * classes are read again, and their e_j wait in the output.
  */
 
-#define VERTICAL_BUFFER 256 /* classes */
+#define VERTICAL_BUFFER 256 /* vecs of logits, then of their e_j */
+#define VERTICAL_GROUPS 8
 
 typedef struct {
     strip x, y, out, hessian;
@@ -153,68 +154,97 @@ CE_INLINE void vertical_finish(const columns *c, ptrdiff_t from, ptrdiff_t to, c
     }
 }
 
-/* Entries known exactly: the block that holds a row's maximum knows where. */
-CE_INLINE void vertical_entries(const ce_job *job, const group *g, const row_end *z,
-                                const blocks *part, ptrdiff_t count, int op)
+/* One group of rows on its way through the three steps below. */
+typedef struct {
+    group g;
+    columns c;
+    blocks *part;
+    row_end z;
+} vertical_work;
+
+CE_INLINE void vertical_reduce(const ce_job *job, vertical_work *w, ptrdiff_t first, int n, int op)
 {
-    const exact_entries x = entries_of(z, g, op);
-    const ptrdiff_t size = block_size(job->shape[CE_CLASS_AXIS]);
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], size = block_size(classes);
+    group_set(&w->g, job, first, n, op);
+    strip_set(&w->c.x, &job->x, job->shape, first, n);
+    if (op_is_dense(op))
+        strip_set(&w->c.y, &job->labels, job->shape, first, n);
+    if (op_stores_exp(op) || op == CE_LOG_SOFTMAX)
+        strip_set(&w->c.out, &job->out, job->shape, first, n);
+    if (op_has_hessian(op))
+        strip_set(&w->c.hessian, &job->hessian, job->shape, first, n);
+    if (w->c.buffer)
+        strip_load(&w->c.x, 0, (int)classes, -INFINITY, w->c.buffer);
+    for (ptrdiff_t from = 0; from < classes; from += size)
+        vertical_block(&w->c, from, block_end(classes, from), w->part + from / size, op);
+}
+
+CE_INLINE void vertical_end(const ce_job *job, vertical_work *w, int op)
+{
+    const totals t = vertical_totals(w->part, block_count(job->shape[CE_CLASS_AXIS]), op);
+    end_row(&w->z, &t, op_is_dense(op));
+    if (job->value.data)
+        put_values(job, &w->g, row_value(&w->z, &w->g, op));
+}
+
+/* Entries known exactly: the block that holds a row's maximum knows where. */
+CE_INLINE void vertical_entries(const ce_job *job, const vertical_work *w, int op)
+{
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], count = block_count(classes);
+    exact_entries x;
     real m[VL];
+    entries_set(&x, &w->z, &w->g, op);
     if (op_is_sparse(op))
-        put_label_entries(job, g, &x);
+        put_label_entries(job, &w->g, &x);
     if (!op_marks_top(op))
         return;
-    v_store_real(m, z->m);
-    for (int i = 0; i < g->n; i++) {
+    v_store_real(m, w->z.m);
+    for (int i = 0; i < w->g.n; i++) {
         ptrdiff_t b = 0;
-        while (b < count - 1 && part[b].m[i] != m[i])
+        while (b < count - 1 && w->part[b].m[i] != m[i])
             b++;
-        put_top_entries(job, g, &x, i, b * size + (ptrdiff_t)part[b].at[i], op);
+        put_top_entries(job, &w->g, &x, i, b * block_size(classes) + (ptrdiff_t)w->part[b].at[i],
+                        op);
     }
 }
 
-CE_INLINE void vertical_group(const ce_job *job, ptrdiff_t first, int n, int op)
+CE_INLINE void vertical_results(const ce_job *job, vertical_work *w, int op)
 {
-    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
-    const ptrdiff_t size = block_size(classes), count = block_count(classes);
-    CE_ALIGN64 vec buffer[VERTICAL_BUFFER + VT];
-    blocks part[MAX_BLOCKS];
-    columns c;
-    const group g = group_of(job, first, n, op);
-    strip_set(&c.x, &job->x, job->shape, first, n);
-    c.buffer = classes <= VERTICAL_BUFFER ? buffer : NULL;
-    if (op_is_dense(op))
-        strip_set(&c.y, &job->labels, job->shape, first, n);
-    if (op_stores_exp(op) || op == CE_LOG_SOFTMAX)
-        strip_set(&c.out, &job->out, job->shape, first, n);
-    if (op_has_hessian(op))
-        strip_set(&c.hessian, &job->hessian, job->shape, first, n);
-    if (c.buffer)
-        strip_load(&c.x, 0, (int)classes, -INFINITY, buffer);
-
-    for (ptrdiff_t b = 0; b < count; b++) {
-        const ptrdiff_t from = b * size, to = classes - from < size ? classes : from + size;
-        vertical_block(&c, from, to, part + b, op);
-    }
-    const totals t = vertical_totals(part, count, op);
-    const row_end z = end_row(t, op_is_dense(op));
-    if (job->value.data)
-        put_values(job, &g, row_value(&z, &g, op));
-    if (!op_stores_exp(op) && op != CE_LOG_SOFTMAX)
-        return;
-    for (ptrdiff_t b = 0; b < count; b++) {
-        const ptrdiff_t from = b * size, to = classes - from < size ? classes : from + size;
-        const finish q = finish_of(&z, &g.gradient, count == 1 ? NULL : part[b].m, op);
-        vertical_finish(&c, from, to, &z, &q, op);
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], size = block_size(classes);
+    const int several = block_count(classes) > 1;
+    for (ptrdiff_t from = 0; from < classes; from += size) {
+        finish q;
+        finish_set(&q, &w->z, &w->g.gradient, several ? w->part[from / size].m : NULL, op);
+        vertical_finish(&w->c, from, block_end(classes, from), &w->z, &q, op);
     }
     if (op_has_gradient(op))
-        vertical_entries(job, &g, &z, part, count, op);
+        vertical_entries(job, w, op);
 }
 
+/* Groups of short rows go through each step together: the steps of one group wait for each other,
+ * those of different groups do not. */
 CE_INLINE void vertical_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int op)
 {
-    for (ptrdiff_t row = row0, n; row < row1; row += n) {
-        n = group_rows(job, row, row1, VL);
-        vertical_group(job, row, (int)n, op);
+    const ptrdiff_t room = job->shape[CE_CLASS_AXIS] + VT;
+    const int fit = (int)(VERTICAL_BUFFER / room);
+    const int most = fit < 1 ? 1 : fit < VERTICAL_GROUPS ? fit : VERTICAL_GROUPS;
+    CE_ALIGN64 vec buffer[VERTICAL_BUFFER];
+    blocks part[MAX_BLOCKS];
+    vertical_work work[VERTICAL_GROUPS];
+    for (int i = 0; i < most; i++) {
+        work[i].c.buffer = fit > 0 ? buffer + i * room : NULL;
+        work[i].part = part + i;
+    }
+    for (ptrdiff_t row = row0; row < row1;) {
+        int groups = 0;
+        for (; groups < most && row < row1; groups++) {
+            const int n = group_rows(job, row, row1, VL);
+            vertical_reduce(job, work + groups, row, n, op);
+            row += n;
+        }
+        for (int i = 0; i < groups; i++)
+            vertical_end(job, work + i, op);
+        for (int i = 0; i < groups && (op_stores_exp(op) || op == CE_LOG_SOFTMAX); i++)
+            vertical_results(job, work + i, op);
     }
 }

@@ -119,8 +119,8 @@ CE_INLINE finish finish_lane(const finish *q, int i, int op)
     finish r;
     r.p = scale_lane(&q->p, i);
     r.plain = op_has_hessian(op) ? scale_lane(&q->plain, i) : r.p;
-    r.w_hi = vec_lane(q->w_hi, i);
-    r.w_lo = vec_lane(q->w_lo, i);
+    r.w_hi = op_is_dense(op) ? vec_lane(q->w_hi, i) : v_set1(0);
+    r.w_lo = op_is_dense(op) ? vec_lane(q->w_lo, i) : v_set1(0);
     r.h = op_has_hessian(op) ? scale_lane(&q->h, i) : r.p;
     r.live = v_ne(vec_lane(v_keep(q->live, v_set1(1)), i), v_set1(0));
     return r;
@@ -181,13 +181,16 @@ CE_INLINE io *row_out(const ce_job *job, const ce_array *a, ptrdiff_t row)
 CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, int op)
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
-    const group g = group_of(job, first, n, op);
+    group g;
     blocks p;
+    row_end z;
+    group_set(&g, job, first, n, op);
     memset(&p, 0, sizeof p);
     for (int i = 0; i < n; i++)
         wide_block(row_x(job, first + i), labels_at(job, first + i, 0), classes,
                    row_out(job, &job->out, first + i), &p, i, op);
-    const row_end z = end_row(single_block(&p, op_is_dense(op)), op_is_dense(op));
+    const totals t = single_block(&p, op_is_dense(op));
+    end_row(&z, &t, op_is_dense(op));
     if (job->value.data)
         put_values(job, &g, row_value(&z, &g, op));
     if (op == CE_LOG_SOFTMAX) {
@@ -198,8 +201,10 @@ CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, int op)
     }
     if (!op_stores_exp(op))
         return;
-    const finish lanes = finish_of(&z, &g.gradient, NULL, op);
-    const exact_entries x = entries_of(&z, &g, op);
+    finish lanes;
+    exact_entries x;
+    finish_set(&lanes, &z, &g.gradient, NULL, op);
+    entries_set(&x, &z, &g, op);
     for (int i = 0; i < n; i++) {
         const finish q = finish_lane(&lanes, i, op);
         wide_finish(&q, labels_at(job, first + i, 0), classes, row_out(job, &job->out, first + i),
@@ -220,16 +225,10 @@ typedef struct {
     ptrdiff_t top; /* class of the maximum */
 } block_state;
 
-CE_INLINE ptrdiff_t block_end(ptrdiff_t classes, ptrdiff_t from)
-{
-    const ptrdiff_t size = block_size(classes);
-    return classes - from < size ? classes : from + size;
-}
-
 /* The label's logit is read before out, which may be the logits, is written. */
 CE_INLINE void wide_begin(const ce_job *job, ptrdiff_t row, block_state *s, int op)
 {
-    s->g = group_of(job, row, 1, op);
+    group_set(&s->g, job, row, 1, op);
 }
 
 CE_INLINE void wide_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, block_state *s, int op)
@@ -271,8 +270,9 @@ CE_ONCE void wide_merge(const ce_job *job, block_state *s, int op)
     for (ptrdiff_t b = 0; b < count; b++)
         top = v_max(top, v_set1(s->part[b / VL].m[b % VL]));
     const real m = v_reduce_max(top);
-    s->z = end_row(wide_totals(s, count, m, op_is_dense(op)), op_is_dense(op));
-    s->exact = entries_of(&s->z, &s->g, op);
+    const totals t = wide_totals(s, count, m, op_is_dense(op));
+    end_row(&s->z, &t, op_is_dense(op));
+    entries_set(&s->exact, &s->z, &s->g, op);
     ptrdiff_t b = 0;
     while (b < count - 1 && s->part[b / VL].m[b % VL] != m)
         b++;
@@ -294,7 +294,8 @@ CE_INLINE void wide_scale(const ce_job *job, ptrdiff_t row, ptrdiff_t b, const b
     }
     real m[VL];
     v_store_real(m, v_set1(s->part[b / VL].m[b % VL]));
-    const finish q = finish_of(&s->z, &s->g.gradient, m, op);
+    finish q;
+    finish_set(&q, &s->z, &s->g.gradient, m, op);
     io *hessian = row_out(job, &job->hessian, row);
     wide_finish(&q, labels_at(job, row, from), n, out, hessian ? hessian + from : NULL, op);
 }

@@ -10,4 +10,3 @@
 #define BIAS 256
 #define UNBIAS 0x1p-256
 #define POW_MIN (-1022)
-#define POW_MAX 766
