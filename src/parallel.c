@@ -60,10 +60,13 @@ const char *ce_threading(void)
 #define OMP(directive)
 #endif
 
-/* Below HOT elements a region costs more than it saves. Sleeping workers take up to milliseconds
- * to wake on a virtual machine: after a pause only a job of COLD elements is worth that. */
-#define HOT_ELEMENTS 65536
-#define COLD_ELEMENTS 8000000
+/* Work is counted in elements, a row's end as ROW_WORK of them; an element takes 0.2 to 0.5 ns.
+ * Below HOT a region costs more than it saves. Sleeping workers take up to milliseconds to wake on
+ * a virtual machine: after a pause only a job of COLD is worth that. The next job is no longer one
+ * after a pause, so a series of calls soon has its threads. */
+#define ROW_WORK 24
+#define HOT 65536
+#define COLD 8000000
 #define PAUSE_SECONDS 0.003
 
 static double last_end = -1e9;
@@ -79,30 +82,29 @@ static double now(void)
 #endif
 }
 
-static int threads_for(int wanted, ptrdiff_t elements)
+static int threads_for(int wanted, ptrdiff_t work)
 {
 #ifdef CECORE_OPENMP
-    if (wanted <= 1 || elements < HOT_ELEMENTS || forked || omp_in_parallel())
-        return 1;
     double end;
+    if (wanted <= 1 || work < HOT || forked || omp_in_parallel())
+        return 1;
     OMP(atomic read)
     end = last_end;
-    if (elements < COLD_ELEMENTS && now() - end > PAUSE_SECONDS)
-        return 1;
-    return wanted;
+    return work < COLD && now() - end > PAUSE_SECONDS ? 1 : wanted;
 #else
     (void)wanted;
-    (void)elements;
+    (void)work;
     return 1;
 #endif
 }
 
-static void region_ended(int threads)
+static void job_ended(ptrdiff_t work)
 {
-    if (threads <= 1)
+    if (work < HOT)
         return;
+    const double end = now();
     OMP(atomic write)
-    last_end = now();
+    last_end = end;
 }
 
 static int is_row_operation(ce_op op) { return op < CE_SIGMOID; }
@@ -172,11 +174,18 @@ static ce_array values_in(char *buffer, const ce_job *job, ptrdiff_t first)
 #define ADD_VALUES(name, type)                                                                 \
     static void name(ce_partial *sum, const type *value, ptrdiff_t n)                          \
     {                                                                                          \
-        ce_partial side[8] = {{0.0, 0.0}};                                                     \
-        for (ptrdiff_t i = 0; i < n; i++)                                                      \
-            ce_add(&side[i % 8], (double)value[i]);                                            \
-        for (int i = 0; i < 8; i++)                                                            \
-            ce_merge(sum, side[i]);                                                            \
+        double high[8] = {0.0}, low[8] = {0.0};                                                \
+        ptrdiff_t i = 0;                                                                       \
+        for (; i + 8 <= n; i += 8)                                                             \
+            for (int j = 0; j < 8; j++) {                                                      \
+                const double v = value[i + j], s = high[j] + v, t = s - high[j];               \
+                low[j] += (high[j] - (s - t)) + (v - t);                                       \
+                high[j] = s;                                                                   \
+            }                                                                                  \
+        for (int j = 0; j < 8; j++)                                                            \
+            ce_merge(sum, (ce_partial){high[j], high[j] - high[j] == 0.0 ? low[j] : 0.0});     \
+        for (; i < n; i++)                                                                     \
+            ce_add(sum, (double)value[i]);                                                     \
     }
 
 ADD_VALUES(add_floats, float)
@@ -241,7 +250,8 @@ ce_status ce_run(const ce_job *job)
     const int by_row = is_row_operation(job->op);
     const ptrdiff_t units = by_row ? rows : rows * classes;
     const ptrdiff_t chunk = chunk_of(by_row ? classes : 1);
-    const int threads = threads_for(job->threads, rows * classes);
+    const ptrdiff_t work = rows * (classes + (by_row ? ROW_WORK : 0));
+    const int threads = threads_for(job->threads, work);
     if (kernels->state_size > CE_STATE_MAX)
         return CE_BAD_JOB;
     if (threads > 1 && rows < 4 * threads && rows <= SHARED_ROWS && by_row &&
@@ -256,7 +266,7 @@ ce_status ce_run(const ce_job *job)
     } else {
         run_chunks(job, kernel, units, chunk, threads);
     }
-    region_ended(threads);
+    job_ended(work);
     return CE_OK;
 }
 
@@ -273,6 +283,6 @@ ptrdiff_t ce_find_bad(const ce_array *a, const ptrdiff_t shape[CE_AXES], ce_chec
         if (bad >= 0 && bad < found)
             found = bad;
     }
-    region_ended(used);
+    job_ended(n);
     return found == PTRDIFF_MAX ? -1 : found;
 }

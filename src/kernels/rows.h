@@ -74,10 +74,14 @@ CE_INLINE void group_set(group *g, const ce_job *job, ptrdiff_t first, int n, in
             g->x_label[i] = (real)v;
         }
     }
-    g->loss = (weights){x_double(1.0), v_set1(0), v_everywhere()};
-    g->gradient = g->loss;
-    if (job->weight.data || job->denominator != 1.0)
+    if (job->weight.data || job->denominator != 1.0) {
         weigh(job, g);
+        return;
+    }
+    /* field by field: a copy of what was just written would wait for it */
+    g->loss.W = g->gradient.W = x_double(1.0);
+    g->loss.k = g->gradient.k = v_set1(0);
+    g->loss.live = g->gradient.live = v_everywhere();
 }
 
 CE_INLINE void put_values(const ce_job *job, const group *g, vec value)

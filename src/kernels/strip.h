@@ -85,8 +85,10 @@ CE_INLINE void strip_store_packed(const strip *s, int n, const vec *c)
     io packed[VL * VL + VT];
     for (int j = (n - 1) / VT * VT; j >= 0; j -= VT)
         v_store_t(packed + j, n, c + j);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         v_store((io *)s->first + i * VL, v_load(packed + i * VL));
+        CE_NO_MEMCPY;
+    }
 }
 
 /* c has VT more entries, whatever they hold. */

@@ -29,12 +29,15 @@
 #endif
 #define CE_PREFETCH(p) __builtin_prefetch(p)
 #define CE_FIRST_BIT(mask) __builtin_ctz(mask)
+/* In a short copy loop: keeps the compiler from making it a memcpy, which costs 50 ns to start. */
+#define CE_NO_MEMCPY __asm__ volatile("" ::: "memory")
 #define CE_ALIGN64 __attribute__((aligned(64)))
 #else
 #define CE_INLINE static __forceinline
 #define CE_ONCE static __declspec(noinline)
 #define CE_PREFETCH(p) ((void)0)
 #define CE_FIRST_BIT(mask) ((int)_tzcnt_u32(mask))
+#define CE_NO_MEMCPY ((void)0)
 #define CE_ALIGN64 __declspec(align(64))
 #endif
 
