@@ -66,7 +66,7 @@ typedef enum {
     CE_CHECK_NON_NEGATIVE     /* >= 0, infinity included */
 } ce_check;
 
-typedef enum { CE_OK, CE_UNKNOWN_ISA, CE_MISSING_ISA, CE_BAD_JOB } ce_status;
+typedef enum { CE_OK, CE_UNKNOWN_ISA, CE_MISSING_ISA } ce_status;
 
 /* Choose the kernels: by name, or the best this CPU has when name is NULL. Called once, at import. */
 ce_status ce_init(const char *isa_name);
@@ -75,7 +75,7 @@ ce_status ce_init(const char *isa_name);
 const char *ce_isa(void);
 const char *ce_available_isa(int i);
 
-ce_status ce_run(const ce_job *job);
+void ce_run(const ce_job *job);
 
 /* Flat index (C order) of the first element that fails the check, or -1. NaN fails every check. */
 ptrdiff_t ce_find_bad(const ce_array *a, const ptrdiff_t shape[CE_AXES], ce_check check,

@@ -19,7 +19,6 @@ typedef struct {
     ce_kernel operation[CE_OPS];
     int (*shares_rows)(const ce_job *job);
     ptrdiff_t (*blocks)(ptrdiff_t classes);
-    size_t state_size;
 } ce_kernels;
 
 #define CE_STATE_MAX 49152 /* bytes, of any ISA's block_state */

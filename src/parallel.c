@@ -69,7 +69,7 @@ const char *ce_threading(void)
 #define COLD 8000000
 #define PAUSE_SECONDS 0.003
 
-static double last_end = -1e9;
+static _Atomic double last_end = -1e9; /* of any thread's job */
 
 static double now(void)
 {
@@ -85,12 +85,9 @@ static double now(void)
 static int threads_for(int wanted, ptrdiff_t work)
 {
 #ifdef CECORE_OPENMP
-    double end;
     if (wanted <= 1 || work < HOT || forked || omp_in_parallel())
         return 1;
-    OMP(atomic read)
-    end = last_end;
-    return work < COLD && now() - end > PAUSE_SECONDS ? 1 : wanted;
+    return work < COLD && now() - last_end > PAUSE_SECONDS ? 1 : wanted;
 #else
     (void)wanted;
     (void)work;
@@ -100,11 +97,8 @@ static int threads_for(int wanted, ptrdiff_t work)
 
 static void job_ended(ptrdiff_t work)
 {
-    if (work < HOT)
-        return;
-    const double end = now();
-    OMP(atomic write)
-    last_end = end;
+    if (work >= HOT)
+        last_end = now();
 }
 
 static int is_row_operation(ce_op op) { return op < CE_SIGMOID; }
@@ -242,7 +236,7 @@ static void run_blocks_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t
     *job->total = sum.high + sum.low;
 }
 
-ce_status ce_run(const ce_job *job)
+void ce_run(const ce_job *job)
 {
     const ce_kernels *kernels = ce_kernels_of(job->type);
     const ce_kernel *kernel = &kernels->operation[job->op];
@@ -252,8 +246,6 @@ ce_status ce_run(const ce_job *job)
     const ptrdiff_t chunk = chunk_of(by_row ? classes : 1);
     const ptrdiff_t work = rows * (classes + (by_row ? ROW_WORK : 0));
     const int threads = threads_for(job->threads, work);
-    if (kernels->state_size > CE_STATE_MAX)
-        return CE_BAD_JOB;
     if (threads > 1 && rows < 4 * threads && rows <= SHARED_ROWS && by_row &&
         kernels->shares_rows(job)) {
         const ptrdiff_t blocks = kernels->blocks(classes);
@@ -267,7 +259,6 @@ ce_status ce_run(const ce_job *job)
         run_chunks(job, kernel, units, chunk, threads);
     }
     job_ended(work);
-    return CE_OK;
 }
 
 ptrdiff_t ce_find_bad(const ce_array *a, const ptrdiff_t shape[CE_AXES], ce_check check,

@@ -16,9 +16,10 @@ CE_ONCE void weigh(const ce_job *job, group *g)
     real power[VL], live[VL];
     for (int i = 0; i < VL; i++) {
         int k = 0;
-        const ptrdiff_t row = g->first + (i < g->n ? i : 0);
-        const char *p = job->weight.data + row_offset(&job->weight, job->shape, row);
-        const double w = job->weight.data ? load_any(p, job->weight.type) : 1.0;
+        const ce_array *a = &job->weight;
+        const double w = a->data && i < g->n
+                             ? load_any(a->data + row_offset(a, job->shape, g->first + i), a->type)
+                             : 1.0;
         mantissa[i] = frexp(w, &k);
         power[i] = (real)k;
         live[i] = w != 0.0;

@@ -88,4 +88,6 @@ const ce_kernels CE_KERNELS = {
      ROW_ENTRY(dense_gradient), ROW_ENTRY(dense_hessian), ELEMENT_ENTRY(sigmoid),
      ELEMENT_ENTRY(log_sigmoid), ELEMENT_ENTRY(softplus), ELEMENT_ENTRY(sigmoid_loss),
      ELEMENT_ENTRY(sigmoid_gradient), ELEMENT_ENTRY(sigmoid_hessian)},
-    shares_rows, blocks_of, sizeof(block_state)};
+    shares_rows, blocks_of};
+
+_Static_assert(sizeof(block_state) <= CE_STATE_MAX, "parallel.c keeps one on its stack");
