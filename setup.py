@@ -18,7 +18,7 @@ LIMITED_API = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 PROBE = """
 #include <omp.h>
-int main(void) { return omp_get_max_threads() < 1; }
+int probe(void) { return omp_get_max_threads(); }
 """
 
 
@@ -40,8 +40,10 @@ class BuildExt(build_ext):
         flags = (
             ["/O2", "/std:c11", "/fp:precise"]
             if msvc
-            else ["-O3", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
+            else ["-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
         )
+        if not msvc and "-O" not in os.environ.get("CFLAGS", ""):
+            flags.append("-O3")
         openmp = self.probe_openmp(["/openmp"] if msvc else ["-fopenmp"])
 
         def compile_c(source):
@@ -66,7 +68,7 @@ class BuildExt(build_ext):
         super().build_extension(ext)
 
     def probe_openmp(self, flags):
-        """The flags if a program compiles and links with them, else none."""
+        """The flags if a library compiles and links with them, else none."""
         if OPENMP == "0":
             return []
         with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +76,7 @@ class BuildExt(build_ext):
             source.write_text(PROBE)
             try:
                 objects = self.compiler.compile([str(source)], folder, extra_postargs=flags)
-                self.compiler.link_executable(objects, "probe", folder, extra_postargs=flags)
+                self.compiler.link_shared_object(objects, "probe", folder, extra_postargs=flags)
             except (CompileError, LinkError) as error:
                 if OPENMP == "require":
                     raise CCompilerError(f"CECORE_OPENMP=require, but {error}") from error

@@ -1,33 +1,27 @@
-"""Checks the maps: every path that they name exists, and every file of src/ has a place on one."""
+"""Checks the maps: every path that they name exists, and every source file has a place on its map."""
 
 import re
 import sys
 from pathlib import Path
 
-PATH = re.compile(r"`([\w.*/-]*(?:/|\.(?:[chs]|py|pyi|pyx|md|toml|in)))`")
+PATH = re.compile(r"`([\w.*/-]*(?:/|\.(?:[ch]|py|pyi|pyx|md|toml|in)))`")
 
 
-def named_in(document):
-    """What each path or pattern between backquotes stands for, seen from the document's folder."""
-    return {name: set(document.parent.glob(name)) for name in PATH.findall(document.read_text())}
-
-
-def main():
-    named = {path: named_in(Path(path)) for path in ("CONTRIBUTING.md", "src/README.md")}
-    problems = [
-        f"{document} names {name}, which does not exist"
-        for document, paths in named.items()
-        for name, files in paths.items()
-        if not files
-    ]
-    placed = set().union(*named["src/README.md"].values())
-    problems += [
-        f"src/README.md has no place for {path}"
-        for path in sorted(Path("src").rglob("*.*"))
-        if path != Path("src/README.md") and not {path, path.parent} & placed
-    ]
-    return "\n".join(problems)
+def problems(document, mapped):
+    """What is wrong with a map, whose paths and patterns start from the document's own folder."""
+    named = {name: set(document.parent.glob(name)) for name in PATH.findall(document.read_text())}
+    placed = set().union(*named.values())
+    for name, files in named.items():
+        if not files:
+            yield f"{document} names {name}, which does not exist"
+    for path in mapped:
+        if path not in placed:
+            yield f"{document} has no place for {path}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    found = [
+        *problems(Path("src/README.md"), Path("src").rglob("*.[ch]")),
+        *problems(Path("CONTRIBUTING.md"), Path("cecore").glob("*.py*")),
+    ]
+    sys.exit("\n".join(found) or None)
