@@ -9,6 +9,8 @@ SOURCES := $(wildcard setup.py pyproject.toml include/*.h src/*.c src/*/*.[ch] c
 SANITIZE := -g1 -O1 -DCE_LET_COMPILER_INLINE= -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
 
+STRICT := $(CC) -fsyntax-only -std=c11 -Wall -Wextra -Werror -DCECORE_PORTABLE -Iinclude
+
 # The suite needs the test-only backend; wheels are built without this.
 export CECORE_PORTABLE := 1
 
@@ -39,9 +41,9 @@ bench: .venv/bench ## Time loss and gradient beside the peers
 lint: .venv/lint ## ruff, and the C sources: ASCII and without a compiler warning
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	! grep -rnP '[^\x00-\x7F]' src include
-	for file in src/*.c src/isa/*.c; do \
-		gcc -fsyntax-only -std=c11 -Wall -Wextra -Werror -fopenmp -DCECORE_OPENMP -DCECORE_PORTABLE -Iinclude $$file || exit 1; done
+	! grep -rnP '[^\x00-\x7F]' --include=*.[ch] src include
+	for file in src/*.c src/isa/*.c; do $(STRICT) -fopenmp -DCECORE_OPENMP $$file || exit 1; done
+	$(STRICT) src/parallel.c
 
 types: .venv/lint ## mypy
 	$(BIN)/mypy
