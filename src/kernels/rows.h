@@ -1,6 +1,7 @@
 /* What the vertical and the wide kernel share around the classes: labels, weights, values. */
 
-/* The rows of one group; lanes without a row hold a harmless label and weight 1. */
+/* The rows of one group. Lanes without a row hold label 0 and the weight of the first row: a row
+ * of several blocks is alone in its group, and its classes take every lane. */
 typedef struct {
     ptrdiff_t first;
     int n;
@@ -9,7 +10,7 @@ typedef struct {
     weights loss, gradient;
 } group;
 
-/* W 2^k = w with W in [1/2, 1); gradients and Hessians are divided by the denominator as well. */
+/* W 2^k = w with W in [1/2, 1), or 0; gradients and Hessians are divided by the denominator as well. */
 CE_ONCE void weigh(const ce_job *job, group *g)
 {
     double mantissa[VL];
@@ -17,9 +18,9 @@ CE_ONCE void weigh(const ce_job *job, group *g)
     for (int i = 0; i < VL; i++) {
         int k = 0;
         const ce_array *a = &job->weight;
-        const double w = a->data && i < g->n
-                             ? load_any(a->data + row_offset(a, job->shape, g->first + i), a->type)
-                             : 1.0;
+        const ptrdiff_t row = g->first + (i < g->n ? i : 0);
+        const double w = a->data ? load_any(a->data + row_offset(a, job->shape, row), a->type)
+                                 : 1.0;
         mantissa[i] = frexp(w, &k);
         power[i] = (real)k;
         live[i] = w != 0.0;
