@@ -9,6 +9,8 @@ SOURCES := $(wildcard setup.py pyproject.toml include/*.h src/*.c src/*/*.[ch] c
 SANITIZE := -g1 -O1 -DCE_LET_COMPILER_INLINE= -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
 
+SANITIZED_TESTS := special_values properties arrays labels errors functional losses
+
 STRICT := $(CC) -fsyntax-only -std=c11 -Wall -Wextra -Werror -DCECORE_PORTABLE -Iinclude
 
 # The suite needs the test-only backend; wheels are built without this.
@@ -55,12 +57,12 @@ serial: .venv/test ## The fast suite on a build without OpenMP
 	CECORE_OPENMP=0 $(BIN)/python setup.py -q build -b build/serial --build-lib build/serial/lib
 	.ci/suite $(BIN)/python build/serial/lib
 
-asan: .venv/test ## The fast suite under the address and undefined-behaviour sanitizers, portable and best kernels
+asan: .venv/test ## Shapes, layouts and special values under the address and undefined-behaviour sanitizers
 	CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(BIN)/python setup.py -q build -b build/asan --build-lib build/asan/lib
 	for isa in portable ""; do \
 		CECORE_ISA=$$isa PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
 		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
-		.ci/suite $(BIN)/python build/asan/lib || exit 1; done
+		.ci/suite $(BIN)/python build/asan/lib $(SANITIZED_TESTS:%=tests/test_%.py) || exit 1; done
 
 wheel: .venv/tools ## sdist and wheel, with checks of their contents and of the machine code
 	.ci/wheel

@@ -1,4 +1,4 @@
-"""Checks the maps: every path that they name exists, and every source file has a place on its map."""
+"""Checks the maps: every path that they name exists, every source file has its place on one."""
 
 import re
 import sys
