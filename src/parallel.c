@@ -5,6 +5,8 @@
  * parts in theirs.
  */
 
+#define _POSIX_C_SOURCE 200809L /* clock_gettime */
+
 #include <string.h>
 
 #include "check.h"
@@ -132,6 +134,7 @@ static void run_blocks(const ce_job *job, const ce_kernel *kernel, ptrdiff_t blo
 {
     CE_ALIGN64 char state[CE_STATE_MAX];
     const int scales = job->out.data != NULL;
+    (void)threads; /* without OpenMP */
     memset(state, 0, sizeof state);
     for (ptrdiff_t row = 0; row < rows_of(job); row++) {
         kernel->begin(job, row, state);
@@ -212,6 +215,7 @@ static void run_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t units,
                     int threads)
 {
     ce_partial part[SUM_PARTS], sum = {0.0, 0.0};
+    (void)threads;
     const ptrdiff_t least = (units + SUM_PARTS - 1) / SUM_PARTS;
     const ptrdiff_t size = (least + chunk - 1) / chunk * chunk;
     const ptrdiff_t parts = (units + size - 1) / size;
@@ -267,6 +271,7 @@ ptrdiff_t ce_find_bad(const ce_array *a, const ptrdiff_t shape[CE_AXES], ce_chec
     const ptrdiff_t n = shape[0] * shape[1] * shape[2] * shape[3];
     const int used = threads_for(threads, n);
     ptrdiff_t found = PTRDIFF_MAX;
+    (void)used;
     OMP(parallel for schedule(static) num_threads(used) if (used > 1) reduction(min : found))
     for (ptrdiff_t first = 0; first < n; first += CHUNK_ELEMENTS) {
         const ptrdiff_t last = n - first < CHUNK_ELEMENTS ? n : first + CHUNK_ELEMENTS;

@@ -7,6 +7,7 @@ to print constants.h; a test compares it with the file in the tree.
 
 import struct
 import sys
+
 import mpmath as mp
 
 mp.mp.dps = 100
@@ -24,7 +25,7 @@ def remez(f, low, high, degree, steps=8):
             system[i, degree + 1] = (-1) ** i
         solution = mp.lu_solve(system, mp.matrix([f(x) for x in nodes]))
         coefficients = [solution[i] for i in range(degree + 1)]
-        nodes, worst = extrema(lambda x: f(x) - mp.polyval(coefficients[::-1], x), low, high, n)
+        nodes, worst = extrema(f, coefficients, low, high, n)
     return coefficients, worst
 
 
@@ -32,11 +33,11 @@ def chebyshev(low, high, m):
     return [(low + high) / 2 - (high - low) / 2 * mp.cos(mp.pi * i / m) for i in range(m + 1)]
 
 
-def extrema(error, low, high, n):
+def extrema(f, coefficients, low, high, n):
     """The n alternating extrema of the error on a fine Chebyshev grid, and the largest of them."""
     runs = []
     for x in chebyshev(low, high, 40 * n):
-        v = error(x)
+        v = f(x) - mp.polyval(coefficients[::-1], x)
         if runs and (runs[-1][1] > 0) == (v > 0):
             runs[-1] = max(runs[-1], (x, v), key=lambda run: abs(run[1]))
         else:
@@ -76,16 +77,19 @@ def polynomial(name, ctype, f, low, high, degree, what, factor):
     """`factor` times the tail's error is the relative error of the function computed with it."""
     rounding = as_float32 if ctype == "float" else float
     coefficients, worst = remez(f, mp.mpf(low), mp.mpf(high), degree)
-    note = (f"/* {what}\n * on [{mp.nstr(mp.mpf(low), 6)}, {mp.nstr(mp.mpf(high), 6)}], "
-            f"degree {degree}; adds at most 2^{mp.nstr(mp.log(worst * factor, 2), 4)} "
-            f"to the relative error. */\n")
+    note = (
+        f"/* {what}\n * on [{mp.nstr(mp.mpf(low), 6)}, {mp.nstr(mp.mpf(high), 6)}], "
+        f"degree {degree}; adds at most 2^{mp.nstr(mp.log(worst * factor, 2), 4)} "
+        f"to the relative error. */\n"
+    )
     return note + array(name, ctype, [rounding(c) for c in coefficients])
 
 
 def tables(ctype, copies):
     """T_i = 2^(i/8) with -i in its exponent field, and tau_i = 2^(i/8)/T_i - 1."""
-    rounding, mantissa, real, integer = ((as_float32, 23, "<f", "<I") if ctype == "float"
-                                         else (float, 52, "<d", "<Q"))
+    rounding, mantissa, real, integer = (
+        (as_float32, 23, "<f", "<I") if ctype == "float" else (float, 52, "<d", "<Q")
+    )
     exact = [mp.mpf(2) ** (mp.mpf(i) / 8) for i in range(8)]
     rounded = [rounding(t) for t in exact]
     entries = []
@@ -94,16 +98,21 @@ def tables(ctype, copies):
         entries.append(struct.unpack(real, struct.pack(integer, bits))[0])
     tau = [rounding(e / mp.mpf(t) - 1) for e, t in zip(exact, rounded)]
     note = "/* 2^(i/8) with -i in the exponent field, and its relative rounding error. */\n"
-    return note + array(f"exp_table_{ctype}", ctype, entries * copies) + array(
-        f"exp_tau_{ctype}", ctype, tau * copies)
+    return (
+        note
+        + array(f"exp_table_{ctype}", ctype, entries * copies)
+        + array(f"exp_tau_{ctype}", ctype, tau * copies)
+    )
 
 
 def split_constant(name, value, bits):
     """value = hi + lo with hi of so few bits that its products with small integers are exact."""
     m, e = mp.frexp(value)
     hi = mp.ldexp(mp.nint(mp.ldexp(m, bits)), int(e) - bits)
-    return (f"#define {name}_HI {float(hi).hex()} /* {float(hi):.17g}, {bits} bits */\n"
-            f"#define {name}_LO {float(value - hi).hex()} /* {float(value - hi):.17g} */\n")
+    return (
+        f"#define {name}_HI {float(hi).hex()} /* {float(hi):.17g}, {bits} bits */\n"
+        f"#define {name}_LO {float(value - hi).hex()} /* {float(value - hi):.17g} */\n"
+    )
 
 
 def constants():
@@ -121,10 +130,12 @@ def constants():
     yield polynomial("exp_tail_float", "float", exp_tail, -half, half, 2, tail, half**2)
     yield polynomial("exp_tail_double", "double", exp_tail, -half, half, 5, tail, half**2)
     tail = "(atanh(z)/z - 1) / z^2 as a function of z^2"
-    for name, ctype, top, degree in (("log_tail_short", "double", "0.045", 3),
-                                     ("log_tail_long", "double", "0.045", 7),
-                                     ("log1p_tail_float", "float", "0.112", 4),
-                                     ("log1p_tail_double", "double", "0.112", 9)):
+    for name, ctype, top, degree in (
+        ("log_tail_short", "double", "0.045", 3),
+        ("log_tail_long", "double", "0.045", 7),
+        ("log1p_tail_float", "float", "0.112", 4),
+        ("log1p_tail_double", "double", "0.112", 9),
+    ):
         yield polynomial(name, ctype, atanh_tail, 0, top, degree, tail, mp.mpf(top))
 
 
