@@ -11,9 +11,12 @@
  * that matters is subnormal. All sums below are in this scale ("biased").
  *
  * Order of summation, a function of (type, K) alone: class j of a block belongs to lane j mod VL,
- * lanes are folded by a fixed tree, blocks are added in their order. A row of one block is its
- * block. Everything here acts lane by lane: a lane is a row, or a block of one row.
+ * a lane is settled after every SETTLE terms (ext_*.h), lanes are folded by a fixed tree, blocks
+ * are added in their order. A row of one block is its block. Everything here acts lane by lane: a
+ * lane is a row, or a block of one row.
  */
+
+#define SETTLE 8
 
 #define MAX_BLOCKS 128
 
@@ -32,11 +35,19 @@ CE_INLINE reference reference_of(vec m)
                        v_sub(span, v_set1(CLAMP))};
 }
 
-/* exp(x) in the scale of r; 0 where exp(x - m) is 0 in every output, NaN where x is. */
-CE_INLINE pair reference_exp(reference r, vec x)
+/* exp(x) in the scale of r, and where to keep it: elsewhere exp(x - m) is 0 in every output. */
+typedef struct { product e; vmask keep; } term;
+
+CE_INLINE term reference_exp(reference r, vec x)
 {
     const vec d = v_sub(x, r.M);
-    return v_exp(d, r.shift, v_nle(d, r.floor));
+    return (term){v_exp(d, r.shift), v_nle(d, r.floor)};
+}
+
+/* exp(m) in the scale of r. */
+CE_INLINE ext reference_top(reference r)
+{
+    return x_pair(v_exp_pair(r.span, r.shift, v_everywhere()));
 }
 
 /* One block of each of VL rows, or VL blocks of one row. others and top are the sums of the
@@ -63,7 +74,7 @@ CE_ONCE factor block_factor(vec block_m, vec m)
     const vec d = v_keep(m_not(same), v_sub(b.M, r.M));
     const vec n = v_sub(v_mad(d, v_set1(LOG2_E), v_set1(MAGIC)), v_set1(MAGIC));
     const vec shift = v_mad(n, v_set1(-8), v_set1(MAGIC));
-    return (factor){v_exp(d, shift, keep),
+    return (factor){v_exp_pair(d, shift, keep),
                     v_keep(keep, v_keep(m_not(same), v_add(n, v_sub(b.N, r.N))))};
 }
 
@@ -75,7 +86,7 @@ CE_ONCE totals block_share(const blocks *p, vec m, int dense)
     const vmask same = v_eq(block_m, m);
     const reference b = reference_of(block_m);
     const factor f = block_factor(block_m, m);
-    const ext e = x_pair(v_exp(b.span, b.shift, v_everywhere()));
+    const ext e = reference_top(b);
     const ext own = x_mul(x_vec(v_keep(m_not(same), ties)), e);
     totals t;
     t.m = m;
@@ -129,7 +140,7 @@ CE_ONCE void end_row(row_end *z, const totals *t, int dense)
 {
     const reference r = reference_of(t->m);
     const vmask infinite = v_eq(v_abs(t->m), v_set1(INFINITY));
-    const ext e = x_pair(v_exp(r.span, r.shift, v_everywhere()));
+    const ext e = reference_top(r);
     const ext s = x_add(t->s, x_mul(x_vec(v_sub(t->ties, v_set1(1))), e));
     const ext S = x_times(x_add(s, e), UNBIAS);
     z->m = t->m;
@@ -180,7 +191,9 @@ CE_ONCE vec row_dense_loss(const row_end *z, const weights *w)
 /* The gradient at the label: -s/S where it is a maximum, else -(1 - p_y). */
 CE_ONCE vec row_label_gradient(const row_end *z, vec x_label, const weights *w)
 {
-    const ext e = x_pair(reference_exp(reference_of(z->m), x_label));
+    const reference r = reference_of(z->m);
+    const vec d = v_sub(x_label, r.M);
+    const ext e = x_pair(v_exp_pair(d, r.shift, v_nle(d, r.floor)));
     const ext rest = x_select(v_eq(x_label, z->m), z->s, x_sub(x_add(z->s, z->e), e));
     return v_neg(weighted(x_mul(rest, z->inverse), biased(), w));
 }

@@ -26,31 +26,21 @@ CE_INLINE vec *class_tile(const columns *c, ptrdiff_t k, int n, vec *tile)
 /* Accumulators of one block, one for each class modulo VL. */
 typedef struct { esum s[VL]; dsum gap[VL], others[VL], top[VL]; } columns_sums;
 
-CE_INLINE void fold_columns(xlanes *p, ext *a, int n)
-{
-    for (int half = VL / 2; half > 0; half /= 2)
-        for (int i = 0; i < half && i + half < n; i++)
-            a[i] = x_add(a[i], a[i + half]);
-    x_store(p, a[0]);
-}
-
 CE_INLINE void store_sums(blocks *p, const columns_sums *sums, ptrdiff_t classes, int op)
 {
     const int n = classes < VL ? (int)classes : VL;
-    ext a[VL];
-    for (int i = 0; i < n; i++)
-        a[i] = esum_total(sums->s[i]);
-    fold_columns(&p->s, a, n);
+    esum_fold_columns(&p->s, sums->s, n);
     if (op_is_dense(op)) {
+        ext a[VL];
         for (int i = 0; i < n; i++)
             a[i] = dsum_total(sums->gap[i]);
-        fold_columns(&p->gap, a, n);
+        x_fold_columns(&p->gap, a, n);
         for (int i = 0; i < n; i++)
             a[i] = dsum_total(sums->others[i]);
-        fold_columns(&p->others, a, n);
+        x_fold_columns(&p->others, a, n);
         for (int i = 0; i < n; i++)
             a[i] = dsum_total(sums->top[i]);
-        fold_columns(&p->top, a, n);
+        x_fold_columns(&p->top, a, n);
     }
 }
 
@@ -87,8 +77,8 @@ CE_INLINE void vertical_block(const columns *c, ptrdiff_t from, ptrdiff_t to, bl
             strip_load(&c->y, k, n, 0, y);
         for (int j = 0; j < n; j++) {
             const vmask below = v_ne(x[j], top);
-            const pair e = reference_exp(r, x[j]);
-            sums.s[j] = esum_add_if(sums.s[j], below, e);
+            const term t = reference_exp(r, x[j]);
+            sums.s[j] = esum_add_if(sums.s[j], m_and(below, t.keep), t.e);
             if (op_marks_top(op))
                 at = v_select(m_or(below, v_ne(ties, v_set1(0))), at,
                               v_set1((real)(k + j - from)));
@@ -99,10 +89,13 @@ CE_INLINE void vertical_block(const columns *c, ptrdiff_t from, ptrdiff_t to, bl
                 sums.top[j] = dsum_add_if(sums.top[j], m_not(below), y[j]);
             }
             if (op_stores_exp(op))
-                stored[j] = v_as_stored(e.hi);
+                stored[j] = v_as_stored(v_rounded(t.e, t.keep));
         }
         if (op_stores_exp(op) && !c->buffer)
             strip_store(&c->out, k, n, stored);
+        if ((k - from) / VL % SETTLE == SETTLE - 1)
+            for (int j = 0; j < n; j++)
+                sums.s[j] = esum_settle(sums.s[j]);
     }
     v_store_real(p->m, m);
     v_store_real(p->ties, ties);

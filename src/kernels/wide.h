@@ -37,16 +37,17 @@ CE_INLINE real wide_max(const io *x, ptrdiff_t n)
     return v_reduce_max(v_max(v_max(m0, m1), v_max(m2, m3)));
 }
 
-typedef struct { esum s; dsum gap, others, top; vec ties; ptrdiff_t at; } wide_sums;
+/* below counts the lanes, filled ones included, that do not hold the maximum. */
+typedef struct { esum s; dsum gap, others, top; ptrdiff_t below, at; } wide_sums;
 
 CE_INLINE void wide_step(wide_sums *a, reference r, vec top, vec x, vec y, ptrdiff_t j, vec *e_hi,
                          int op)
 {
     const vmask below = v_ne(x, top);
-    const pair e = reference_exp(r, x);
-    a->s = esum_add_if(a->s, below, e);
-    a->ties = v_add_if(m_not(below), a->ties, v_set1(1));
-    *e_hi = e.hi;
+    const term t = reference_exp(r, x);
+    a->s = esum_add_if(a->s, m_and(below, t.keep), t.e);
+    a->below += m_count(below);
+    *e_hi = v_rounded(t.e, t.keep);
     if (op_is_dense(op)) {
         a->gap = dsum_add_product(a->gap, y, top, x);
         a->others = dsum_add_if(a->others, below, y);
@@ -56,6 +57,27 @@ CE_INLINE void wide_step(wide_sums *a, reference r, vec top, vec x, vec y, ptrdi
         a->at = j + m_index(m_not(below));
 }
 
+/* Classes [j, end), after which the sum is settled. What is fetched is the block n later. */
+CE_INLINE void wide_run(wide_sums *a, reference r, vec top, const io *x, const io *label,
+                        ptrdiff_t j, ptrdiff_t end, ptrdiff_t n, io *store, int op)
+{
+    vec e;
+    for (; j + VL <= end; j += VL) {
+        CE_PREFETCH((const char *)(x + j + n));
+        wide_step(a, r, top, v_load(x + j), v_load(label + j), j, &e, op);
+        if (op_stores_exp(op))
+            v_store(store + j, e);
+    }
+    if (j < end) {
+        const int rest = (int)(end - j);
+        wide_step(a, r, top, v_load_n(x + j, rest, -INFINITY), v_load_n(label + j, rest, 0), j,
+                  &e, op);
+        if (op_stores_exp(op))
+            v_store_n(store + j, e, rest);
+    }
+    a->s = esum_settle(a->s);
+}
+
 /* Reduce n classes to lane i of p; leave their e_j in store if the results need them. */
 CE_INLINE void wide_block(const io *x, label_run y, ptrdiff_t n, io *store, blocks *p, int i,
                           int op)
@@ -63,7 +85,7 @@ CE_INLINE void wide_block(const io *x, label_run y, ptrdiff_t n, io *store, bloc
     const real m = wide_max(x, n);
     const vec top = finite_top(v_set1(m));
     const reference r = reference_of(v_set1(m));
-    wide_sums a = {esum_zero(), dsum_zero(), dsum_zero(), dsum_zero(), v_set1(0), -1};
+    wide_sums a = {esum_zero(), dsum_zero(), dsum_zero(), dsum_zero(), 0, -1};
     const ptrdiff_t run = op_is_dense(op) ? CE_STAGE : n;
     for (ptrdiff_t start = 0; start < n; start += run) {
         io copy[CE_STAGE];
@@ -71,26 +93,14 @@ CE_INLINE void wide_block(const io *x, label_run y, ptrdiff_t n, io *store, bloc
         const io *label = op_is_dense(op) ? stage(y.p + start * y.stride, y.stride, y.type,
                                                   end - start, copy) - start
                                           : x;
-        ptrdiff_t j = start;
-        vec e;
-        for (; j + VL <= end; j += VL) {
-            CE_PREFETCH((const char *)(x + j + n));
-            wide_step(&a, r, top, v_load(x + j), v_load(label + j), j, &e, op);
-            if (op_stores_exp(op))
-                v_store(store + j, e);
-        }
-        if (j < end) {
-            const int rest = (int)(end - j);
-            wide_step(&a, r, top, v_load_n(x + j, rest, -INFINITY), v_load_n(label + j, rest, 0),
-                      j, &e, op);
-            if (op_stores_exp(op))
-                v_store_n(store + j, e, rest);
-        }
+        for (ptrdiff_t j = start; j < end; j += SETTLE * VL)
+            wide_run(&a, r, top, x, label, j, end - j < SETTLE * VL ? end : j + SETTLE * VL, n,
+                     store, op);
     }
     p->m[i] = m;
-    p->ties[i] = v_reduce_add(a.ties);
+    p->ties[i] = (real)((n + VL - 1) / VL * VL - a.below);
     p->at[i] = (real)a.at;
-    x_fold_to(&p->s, i, esum_total(a.s));
+    esum_fold_to(&p->s, i, a.s);
     if (op_is_dense(op)) {
         x_fold_to(&p->gap, i, dsum_total(a.gap));
         x_fold_to(&p->others, i, dsum_total(a.others));

@@ -1,19 +1,21 @@
-/* exp of a vec as an unrounded pair hi + lo, scaled by a power of two that the caller picks.
+/* exp of a vec as an unrounded product t (1 + w), scaled by a power of two that the caller picks.
  *
  *   exp(d) = 2^(n/8) e^r,  n = rint(8 d / ln 2),  r = d - n ln2/8,  |r| <= ln2/16
- *   2^(n/8) = 2^floor(n/8) T (1 + tau),  T from a table of 8 entries, tau its rounding error
- *   e^r - 1 = r + r^2 Q(r),  Q of degree 2 (float32) or 5 (float64): constants.h
+ *   2^(n/8) = 2^floor(n/8) T e^tau,  T from a table of 8 entries, tau the log of its error
+ *   w = e^(r + tau) - 1 = u + u^2 Q(u),  Q of degree 2 (float32) or 5 (float64): constants.h
  *
- * d - n LN2_8_HI is exact, so a relative error of hi + lo has four sources only: the subtraction
- * of n LN2_8_LO (2^-29 in float32, 2^-58 in float64), the addition of tau (the same), tau times w
- * (2^-29), the last addition to w (2^-29): less than 0.15 units of 2^-24 (2^-53). hi alone adds
- * its own rounding, one unit at most. Both figures are checked at what the user receives.
+ * d - n LN2_8_HI is exact and |w| < 0.045, so the relative error of t (1 + w) has three sources
+ * only: the subtraction of n LN2_8_LO (2^-29 in float32, 2^-58 in float64), the addition of tau
+ * (the same), the last addition to w (the same): less than 0.15 units of 2^-24 (2^-53). Rounding
+ * it adds one unit at most. Both figures are checked at what the user receives.
  *
  * The power of two is chosen through `shift`: MAGIC plus 8 times the exponent to add. In the sum
  * 8 d / ln 2 + shift the low bits of the mantissa are n + 8 exponent, and serve as table index
- * and as exponent field at once. hi must come out normal: the caller sees to it with `keep`.
+ * and as exponent field at once. t is normal where the caller keeps it; elsewhere t and w are
+ * anything.
  */
 
+typedef struct { vec t, w; } product;
 typedef struct { vec hi, lo; } pair;
 
 CE_INLINE vec v_neg(vec a) { return v_sub(v_set1(0), a); }
@@ -34,14 +36,21 @@ CE_INLINE vec exp_tail(vec r)
     return q;
 }
 
-/* Zero where not keep, whatever d. */
-CE_INLINE pair v_exp(vec d, vec shift, vmask keep)
+CE_INLINE product v_exp(vec d, vec shift)
 {
     const vec z = v_mad(d, v_set1(EXP_8_LN2), shift);
     const vec n = v_sub(z, shift);
     const vec r = v_nmad(n, v_set1(LN2_8_LO), v_nmad(n, v_set1(LN2_8_HI), d));
-    const vec t = v_scale(v_lookup(z, EXP_TABLE), z);
-    const vec w = v_mad(v_mul(r, r), exp_tail(r), v_add(r, v_lookup(z, EXP_TAU)));
-    const vec hi = v_keep_mad(keep, t, w, t);
-    return (pair){hi, v_keep_mad(keep, t, w, v_sub(t, hi))};
+    const vec u = v_add(r, v_lookup(z, EXP_TAU));
+    return (product){v_scale(v_lookup(z, EXP_TABLE), z), v_mad(v_mul(u, u), exp_tail(u), u)};
+}
+
+/* t (1 + w) rounded once; zero where not keep. */
+CE_INLINE vec v_rounded(product e, vmask keep) { return v_keep_mad(keep, e.t, e.w, e.t); }
+
+CE_INLINE pair v_exp_pair(vec d, vec shift, vmask keep)
+{
+    const product e = v_exp(d, shift);
+    const vec hi = v_rounded(e, keep);
+    return (pair){hi, v_keep_mad(keep, e.t, e.w, v_sub(e.t, hi))};
 }

@@ -47,10 +47,19 @@ def extrema(f, coefficients, low, high, n):
     return [x for x, _ in runs], max(abs(v) for _, v in runs)
 
 
+def rounded_to(x, bits):
+    m, e = mp.frexp(x)
+    return float(mp.ldexp(mp.nint(mp.ldexp(m, bits)), int(e) - bits))
+
+
 def as_float32(x):
     """Nearest float32 of an mpf; going through float64 first would round twice."""
-    m, e = mp.frexp(x)
-    return float(mp.ldexp(mp.nint(mp.ldexp(m, 24)), int(e) - 24))
+    return rounded_to(x, 24)
+
+
+def as_float21(x):
+    """Nearest float32 with three trailing zeros."""
+    return rounded_to(x, 21)
 
 
 def exp_tail(x):
@@ -86,9 +95,12 @@ def polynomial(name, ctype, f, low, high, degree, what, factor):
 
 
 def tables(ctype, copies):
-    """T_i = 2^(i/8) with -i in its exponent field, and tau_i = 2^(i/8)/T_i - 1."""
+    """T_i, 2^(i/8) with -i in its exponent field, and tau_i = log(2^(i/8)/T_i).
+
+    The float32 entries have 21 bits, and so widen to double by a shift (vec/avx512_f32.h).
+    """
     rounding, mantissa, real, integer = (
-        (as_float32, 23, "<f", "<I") if ctype == "float" else (float, 52, "<d", "<Q")
+        (as_float21, 23, "<f", "<I") if ctype == "float" else (float, 52, "<d", "<Q")
     )
     exact = [mp.mpf(2) ** (mp.mpf(i) / 8) for i in range(8)]
     rounded = [rounding(t) for t in exact]
@@ -96,8 +108,9 @@ def tables(ctype, copies):
     for i, t in enumerate(rounded):
         bits = struct.unpack(integer, struct.pack(real, t))[0] - (i << (mantissa - 3))
         entries.append(struct.unpack(real, struct.pack(integer, bits))[0])
-    tau = [rounding(e / mp.mpf(t) - 1) for e, t in zip(exact, rounded)]
-    note = "/* 2^(i/8) with -i in the exponent field, and its relative rounding error. */\n"
+    nearest = as_float32 if ctype == "float" else float
+    tau = [nearest(mp.log(e / mp.mpf(t))) for e, t in zip(exact, rounded)]
+    note = "/* 2^(i/8) with -i in the exponent field, and the logarithm of what it lacks. */\n"
     return (
         note
         + array(f"exp_table_{ctype}", ctype, entries * copies)

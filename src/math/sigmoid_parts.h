@@ -29,7 +29,7 @@ CE_INLINE sigmoid_parts sigmoid_parts_of(vec x)
 {
     const vec d = v_neg(v_abs(x)), one = v_set1(1);
     sigmoid_parts p;
-    p.biased = v_exp(d, v_set1(MAGIC + 8 * BIAS), v_nle(d, v_set1(-CLAMP)));
+    p.biased = v_exp_pair(d, v_set1(MAGIC + 8 * BIAS), v_nle(d, v_set1(-CLAMP)));
     p.e = unbiased(p.biased);
     const pair sum = fast_two_sum(one, p.e.hi);
     p.upper.hi = v_div(one, sum.hi);

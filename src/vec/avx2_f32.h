@@ -110,6 +110,7 @@ CE_INLINE unsigned t_bits(vmask a)
 {
     return (unsigned)_mm256_movemask_ps(a.a) | (unsigned)_mm256_movemask_ps(a.b) << 8;
 }
+CE_INLINE int m_count(vmask a) { return __builtin_popcount(t_bits(a)); }
 CE_INLINE int m_any(vmask a) { return t_bits(a) != 0; }
 CE_INLINE int m_index(vmask a) { return CE_FIRST_BIT(t_bits(a)); } /* the first lane that is set */
 CE_INLINE vec v_select(vmask m, vec a, vec b)
@@ -118,6 +119,8 @@ CE_INLINE vec v_select(vmask m, vec a, vec b)
 }
 CE_INLINE vec v_keep(vmask m, vec a) { return m_and(m, a); }
 CE_INLINE vec v_keep_mad(vmask m, vec a, vec b, vec c) { return v_keep(m, v_mad(a, b, c)); }
+/* c where not m, provided that a is 0 there */
+CE_INLINE vec v_mad_if(vmask m, vec a, vec b, vec c) { return v_mad(a, v_keep(m, b), c); }
 CE_INLINE vec v_add_if(vmask m, vec a, vec b) { return v_add(a, v_keep(m, b)); }
 
 CE_INLINE __m256 t_lookup(__m256 z, __m256 table)
@@ -150,13 +153,6 @@ CE_INLINE real v_reduce_max(vec a)
     const __m128 v = _mm_max_ps(_mm256_castps256_ps128(u), _mm256_extractf128_ps(u, 1));
     const __m128 w = _mm_max_ps(v, _mm_movehl_ps(v, v));
     return _mm_cvtss_f32(_mm_max_ss(w, _mm_movehdup_ps(w)));
-}
-CE_INLINE real v_reduce_add(vec a)
-{
-    const __m256 u = _mm256_add_ps(a.a, a.b);
-    const __m128 v = _mm_add_ps(_mm256_castps256_ps128(u), _mm256_extractf128_ps(u, 1));
-    const __m128 w = _mm_add_ps(v, _mm_movehl_ps(v, v));
-    return _mm_cvtss_f32(_mm_add_ss(w, _mm_movehdup_ps(w)));
 }
 
 /* Four classes from p on of 16 rows, step apart: c[i] receives class i, one row a lane. */
@@ -310,6 +306,44 @@ CE_INLINE dvec d_where_zero(dvec k, dvec a, dvec b)
 {
     return t_blend((dvec){t_zero(k.a), t_zero(k.b), t_zero(k.c), t_zero(k.d)}, a, b);
 }
+/* A sum in "mixed" form: the even, then the odd lanes of each register, times 2^-896. There the
+ * bits of a float >= 0 with three trailing zeros are those of the double, shifted. */
+CE_INLINE __m256d t_even(__m256 t)
+{
+    return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castps_si256(t), 29));
+}
+CE_INLINE __m256d t_odd(__m256 t)
+{
+    const __m256i bits = _mm256_srli_epi32(_mm256_castps_si256(t), 3);
+    return _mm256_castsi256_pd(_mm256_blend_epi32(_mm256_setzero_si256(), bits, 0xAA));
+}
+CE_INLINE dvec d_add_powers(dvec s, vec t)
+{
+    return d_add(s, (dvec){t_even(t.a), t_even(t.b), t_odd(t.a), t_odd(t.b)});
+}
+CE_INLINE dvec d_add_mixed(dvec s, vec c)
+{
+    const __m256i order = _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7);
+    const __m256 a = _mm256_permutevar8x32_ps(c.a, order);
+    const __m256 b = _mm256_permutevar8x32_ps(c.b, order);
+    const dvec wide = {_mm256_cvtps_pd(_mm256_castps256_ps128(a)),
+                       _mm256_cvtps_pd(_mm256_castps256_ps128(b)),
+                       _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)),
+                       _mm256_cvtps_pd(_mm256_extractf128_ps(b, 1))};
+    return d_mad(wide, d_set1(0x1p-896), s);
+}
+/* Lanes x0 y0 x1 y1 from x0 x1 .. and y0 y1 .., the low or the high half of them. */
+CE_INLINE __m256d t_zip(__m256d x, __m256d y, int high)
+{
+    const __m256d low = _mm256_unpacklo_pd(x, y), upper = _mm256_unpackhi_pd(x, y);
+    return high ? _mm256_permute2f128_pd(low, upper, 0x31)
+                : _mm256_permute2f128_pd(low, upper, 0x20);
+}
+CE_INLINE dvec d_unmixed(dvec s)
+{
+    return d_mul((dvec){t_zip(s.a, s.c, 0), t_zip(s.a, s.c, 1), t_zip(s.b, s.d, 0),
+                        t_zip(s.b, s.d, 1)}, d_set1(0x1p896));
+}
 /* Sum of the lanes by the fixed tree: i + (i+8), then i + (i+4), i + (i+2), i + (i+1). */
 CE_INLINE double d_fold(dvec x)
 {
@@ -317,3 +351,4 @@ CE_INLINE double d_fold(dvec x)
     const __m128d w = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
     return _mm_cvtsd_f64(_mm_add_sd(w, _mm_unpackhi_pd(w, w)));
 }
+CE_INLINE double d_fold_mixed(dvec s) { return d_fold(s) * 0x1p896; }

@@ -108,6 +108,7 @@ CE_INLINE unsigned t_bits(vmask a)
 {
     return (unsigned)_mm256_movemask_pd(a.a) | (unsigned)_mm256_movemask_pd(a.b) << 4;
 }
+CE_INLINE int m_count(vmask a) { return __builtin_popcount(t_bits(a)); }
 CE_INLINE int m_any(vmask a) { return t_bits(a) != 0; }
 CE_INLINE int m_index(vmask a) { return CE_FIRST_BIT(t_bits(a)); } /* the first lane that is set */
 CE_INLINE vec v_select(vmask m, vec a, vec b)
@@ -116,6 +117,8 @@ CE_INLINE vec v_select(vmask m, vec a, vec b)
 }
 CE_INLINE vec v_keep(vmask m, vec a) { return m_and(m, a); }
 CE_INLINE vec v_keep_mad(vmask m, vec a, vec b, vec c) { return v_keep(m, v_mad(a, b, c)); }
+/* c where not m, provided that a is 0 there */
+CE_INLINE vec v_mad_if(vmask m, vec a, vec b, vec c) { return v_mad(a, v_keep(m, b), c); }
 CE_INLINE vec v_add_if(vmask m, vec a, vec b) { return v_add(a, v_keep(m, b)); }
 
 /* A table of 8 doubles is two registers: bits 0 and 1 of the index pick in both, bit 2 between
@@ -170,12 +173,6 @@ CE_INLINE real v_reduce_max(vec a)
     const __m256d u = _mm256_max_pd(a.a, a.b);
     const __m128d v = _mm_max_pd(_mm256_castpd256_pd128(u), _mm256_extractf128_pd(u, 1));
     return _mm_cvtsd_f64(_mm_max_sd(v, _mm_unpackhi_pd(v, v)));
-}
-CE_INLINE real v_reduce_add(vec a)
-{
-    const __m256d u = _mm256_add_pd(a.a, a.b);
-    const __m128d v = _mm_add_pd(_mm256_castpd256_pd128(u), _mm256_extractf128_pd(u, 1));
-    return _mm_cvtsd_f64(_mm_add_sd(v, _mm_unpackhi_pd(v, v)));
 }
 /* Lane i of the result is lane i + n, for i < n; n is 4, 2 or 1. */
 CE_INLINE vec v_upper(vec a, int n)

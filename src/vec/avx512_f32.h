@@ -44,6 +44,7 @@ CE_INLINE vmask v_nle(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLE_U
 CE_INLINE vmask m_and(vmask a, vmask b) { return a & b; }
 CE_INLINE vmask m_or(vmask a, vmask b) { return a | b; }
 CE_INLINE vmask m_not(vmask a) { return (vmask)~a; }
+CE_INLINE int m_count(vmask a) { return __builtin_popcount(a); }
 CE_INLINE int m_any(vmask a) { return a != 0; }
 CE_INLINE int m_index(vmask a) { return CE_FIRST_BIT(a); } /* the first lane that is set */
 CE_INLINE vec v_select(vmask m, vec a, vec b) { return _mm512_mask_blend_ps(m, b, a); }
@@ -51,6 +52,10 @@ CE_INLINE vec v_keep(vmask m, vec a) { return _mm512_maskz_mov_ps(m, a); }
 CE_INLINE vec v_keep_mad(vmask m, vec a, vec b, vec c)
 {
     return _mm512_maskz_fmadd_ps(m, a, b, c);
+}
+CE_INLINE vec v_mad_if(vmask m, vec a, vec b, vec c) /* c where not m */
+{
+    return _mm512_mask3_fmadd_ps(a, b, c, m);
 }
 CE_INLINE vec v_add_if(vmask m, vec a, vec b) { return _mm512_mask_add_ps(a, m, a, b); }
 
@@ -78,8 +83,6 @@ CE_INLINE real v_reduce_max(vec a)
     const __m128 w = _mm_max_ps(v, _mm_movehl_ps(v, v));
     return _mm_cvtss_f32(_mm_max_ss(w, _mm_movehdup_ps(w)));
 }
-
-CE_INLINE real v_reduce_add(vec a) { return _mm512_reduce_add_ps(a); }
 
 /* Four classes from p on of 16 rows, step apart: c[i] receives class i, one row a lane. */
 CE_INLINE __m512 t_gather(const io *p, ptrdiff_t step)
@@ -196,6 +199,28 @@ CE_INLINE dvec d_where_zero(dvec k, dvec a, dvec b)
     return (dvec){_mm512_mask_blend_pd(_mm512_cmp_pd_mask(k.a, zero, _CMP_EQ_OQ), b.a, a.a),
                   _mm512_mask_blend_pd(_mm512_cmp_pd_mask(k.b, zero, _CMP_EQ_OQ), b.b, a.b)};
 }
+/* A sum in "mixed" form: even lanes, then odd lanes, times 2^-896. There the bits of a float >= 0
+ * with three trailing zeros are those of the double, shifted: no conversion is needed. */
+CE_INLINE dvec d_add_powers(dvec s, vec t)
+{
+    const __m512i bits = _mm512_castps_si512(t);
+    const __m512i even = _mm512_slli_epi64(bits, 29);
+    const __m512i odd = _mm512_maskz_srli_epi32(0xAAAA, bits, 3);
+    return (dvec){_mm512_add_pd(s.a, _mm512_castsi512_pd(even)),
+                  _mm512_add_pd(s.b, _mm512_castsi512_pd(odd))};
+}
+CE_INLINE dvec d_add_mixed(dvec s, vec c)
+{
+    const __m512i order = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+    return d_mad(d_widen(_mm512_permutexvar_ps(order, c)), d_set1(0x1p-896), s);
+}
+CE_INLINE dvec d_unmixed(dvec s)
+{
+    const __m512i low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+    const __m512i high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+    return d_mul((dvec){_mm512_permutex2var_pd(s.a, low, s.b),
+                        _mm512_permutex2var_pd(s.a, high, s.b)}, d_set1(0x1p896));
+}
 /* Sum of the lanes by the fixed tree: i + (i+8), then i + (i+4), i + (i+2), i + (i+1). */
 CE_INLINE double d_fold(dvec a)
 {
@@ -204,3 +229,4 @@ CE_INLINE double d_fold(dvec a)
     const __m128d w = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
     return _mm_cvtsd_f64(_mm_add_sd(w, _mm_unpackhi_pd(w, w)));
 }
+CE_INLINE double d_fold_mixed(dvec s) { return d_fold(s) * 0x1p896; }

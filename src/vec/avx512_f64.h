@@ -43,6 +43,7 @@ CE_INLINE vmask v_nle(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_NLE_U
 CE_INLINE vmask m_and(vmask a, vmask b) { return a & b; }
 CE_INLINE vmask m_or(vmask a, vmask b) { return a | b; }
 CE_INLINE vmask m_not(vmask a) { return (vmask)~a; }
+CE_INLINE int m_count(vmask a) { return __builtin_popcount(a); }
 CE_INLINE int m_any(vmask a) { return a != 0; }
 CE_INLINE int m_index(vmask a) { return CE_FIRST_BIT(a); } /* the first lane that is set */
 CE_INLINE vec v_select(vmask m, vec a, vec b) { return _mm512_mask_blend_pd(m, b, a); }
@@ -50,6 +51,10 @@ CE_INLINE vec v_keep(vmask m, vec a) { return _mm512_maskz_mov_pd(m, a); }
 CE_INLINE vec v_keep_mad(vmask m, vec a, vec b, vec c)
 {
     return _mm512_maskz_fmadd_pd(m, a, b, c);
+}
+CE_INLINE vec v_mad_if(vmask m, vec a, vec b, vec c) /* c where not m */
+{
+    return _mm512_mask3_fmadd_pd(a, b, c, m);
 }
 CE_INLINE vec v_add_if(vmask m, vec a, vec b) { return _mm512_mask_add_pd(a, m, a, b); }
 
@@ -86,7 +91,6 @@ CE_INLINE real v_reduce_max(vec a)
     const __m128d v = _mm_max_pd(_mm256_castpd256_pd128(u), _mm256_extractf128_pd(u, 1));
     return _mm_cvtsd_f64(_mm_max_sd(v, _mm_unpackhi_pd(v, v)));
 }
-CE_INLINE real v_reduce_add(vec a) { return _mm512_reduce_add_pd(a); }
 /* Lane i of the result is lane i + n, for i < n; n is 4, 2 or 1. */
 CE_INLINE vec v_upper(vec a, int n)
 {

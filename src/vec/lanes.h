@@ -67,6 +67,7 @@ CE_INLINE vmask v_nle(vec a, vec b) { vmask m; LANES m.x[i] = !(a.x[i] <= b.x[i]
 CE_INLINE vmask m_and(vmask a, vmask b) { LANES a.x[i] &= b.x[i]; return a; }
 CE_INLINE vmask m_or(vmask a, vmask b) { LANES a.x[i] |= b.x[i]; return a; }
 CE_INLINE vmask m_not(vmask a) { LANES a.x[i] = !a.x[i]; return a; }
+CE_INLINE int m_count(vmask a) { int n = 0; LANES n += a.x[i]; return n; }
 CE_INLINE int m_any(vmask a) { int any = 0; LANES any |= a.x[i]; return any; }
 CE_INLINE int m_index(vmask a)
 {
@@ -82,6 +83,11 @@ CE_INLINE vec v_select(vmask m, vec a, vec b)
 }
 CE_INLINE vec v_keep(vmask m, vec a) { LANES a.x[i] = m.x[i] ? a.x[i] : 0; return a; }
 CE_INLINE vec v_keep_mad(vmask m, vec a, vec b, vec c) { return v_keep(m, v_mad(a, b, c)); }
+CE_INLINE vec v_mad_if(vmask m, vec a, vec b, vec c) /* c where not m */
+{
+    LANES c.x[i] = m.x[i] ? LANE_MAD(a.x[i], b.x[i], c.x[i]) : c.x[i];
+    return c;
+}
 CE_INLINE vec v_add_if(vmask m, vec a, vec b)
 {
     LANES a.x[i] = m.x[i] ? a.x[i] + b.x[i] : a.x[i];
@@ -115,12 +121,6 @@ CE_INLINE real v_reduce_max(vec a)
     for (int i = 1; i < VL; i++)
         m = a.x[i] > m ? a.x[i] : m;
     return m;
-}
-CE_INLINE real v_reduce_add(vec a)
-{
-    real s = 0;
-    LANES s += a.x[i];
-    return s;
 }
 /* Lane i of the result is lane i + n, for i < n. */
 CE_INLINE vec v_upper(vec a, int n)
@@ -192,4 +192,18 @@ CE_INLINE double d_fold(dvec a)
         for (int i = 0; i < n; i++)
             a.x[i] += a.x[i + n];
     return a.x[0];
+}
+/* A sum in "mixed" form, an order of lanes and a scale that other ISAs are free to choose. */
+CE_INLINE dvec d_add_powers(dvec s, vec t) { return d_add(s, d_widen(t)); }
+CE_INLINE dvec d_add_mixed(dvec s, vec c) { return d_add(s, d_widen(c)); }
+CE_INLINE dvec d_unmixed(dvec s) { return s; }
+/* Neighbours first, then the fixed tree over their sums. */
+CE_INLINE double d_fold_mixed(dvec s)
+{
+    for (int i = 0; i < VL / 2; i++)
+        s.x[i] = s.x[2 * i] + s.x[2 * i + 1];
+    for (int n = VL / 4; n > 0; n /= 2)
+        for (int i = 0; i < n; i++)
+            s.x[i] += s.x[i + n];
+    return s.x[0];
 }
