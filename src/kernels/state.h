@@ -11,12 +11,11 @@
  * that matters is subnormal. All sums below are in this scale ("biased").
  *
  * Order of summation, a function of (type, K) alone: class j of a block belongs to lane j mod VL,
- * a lane is settled after every SETTLE terms (ext_*.h), lanes are folded by a fixed tree, blocks
+ * terms of even and odd number apart and settled after SETTLE full vecs (ext_*.h), lanes are folded by a fixed tree, blocks
  * are added in their order. A row of one block is its block. Everything here acts lane by lane: a
  * lane is a row, or a block of one row.
  */
 
-#define SETTLE 8
 
 #define MAX_BLOCKS 128
 
@@ -38,9 +37,9 @@ CE_INLINE reference reference_of(vec m)
 /* exp(x) in the scale of r, and where to keep it: elsewhere exp(x - m) is 0 in every output. */
 typedef struct { product e; vmask keep; } term;
 
-CE_INLINE term reference_exp(reference r, vec x)
+CE_INLINE term reference_exp(reference r, vec x, int shifts)
 {
-    const vec d = v_sub(x, r.M);
+    const vec d = shifts ? v_sub(x, r.M) : x; /* the same where M is 0 */
     return (term){v_exp(d, r.shift), v_nle(d, r.floor)};
 }
 

@@ -70,15 +70,15 @@ CE_INLINE void vertical_block(const columns *c, ptrdiff_t from, ptrdiff_t to, bl
     }
     for (ptrdiff_t k = from; k < to; k += VL) {
         vec tile[VL + VT], y[VL + VT], waiting[VL + VT];
-        const int n = to - k < VL ? (int)(to - k) : VL;
+        const int n = to - k < VL ? (int)(to - k) : VL, odd = (k - from) / VL % 2;
         const vec *x = class_tile(c, k, n, tile);
         vec *stored = c->buffer ? c->buffer + k : waiting;
         if (op_is_dense(op))
             strip_load(&c->y, k, n, 0, y);
         for (int j = 0; j < n; j++) {
             const vmask below = v_ne(x[j], top);
-            const term t = reference_exp(r, x[j]);
-            sums.s[j] = esum_add_if(sums.s[j], m_and(below, t.keep), t.e);
+            const term t = reference_exp(r, x[j], 1);
+            esum_add_if(sums.s + j, odd, m_and(below, t.keep), t.e);
             if (op_marks_top(op))
                 at = v_select(m_or(below, v_ne(ties, v_set1(0))), at,
                               v_set1((real)(k + j - from)));
@@ -93,9 +93,9 @@ CE_INLINE void vertical_block(const columns *c, ptrdiff_t from, ptrdiff_t to, bl
         }
         if (op_stores_exp(op) && !c->buffer)
             strip_store(&c->out, k, n, stored);
-        if ((k - from) / VL % SETTLE == SETTLE - 1)
-            for (int j = 0; j < n; j++)
-                sums.s[j] = esum_settle(sums.s[j]);
+        if (n == VL && (k - from) / VL % SETTLE == SETTLE - 1)
+            for (int j = 0; j < VL; j++)
+                esum_settle(sums.s + j);
     }
     v_store_real(p->m, m);
     v_store_real(p->ties, ties);

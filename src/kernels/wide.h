@@ -7,6 +7,8 @@
 
 /* e_j of this many bytes stay in a cache of the core until their row's end is known. */
 #define WIDE_GROUP_BYTES 131072
+/* Logits of this many bytes stay in the first-level cache from their maximum to their terms. */
+#define WIDE_NEAR_BYTES 16384
 
 /* The labels of dense rows, converted to io where they are something else. */
 typedef struct { const char *p; ptrdiff_t stride; ce_type type; } label_run;
@@ -40,14 +42,14 @@ CE_INLINE real wide_max(const io *x, ptrdiff_t n)
 /* below counts the lanes, filled ones included, that do not hold the maximum. */
 typedef struct { esum s; dsum gap, others, top; ptrdiff_t below, at; } wide_sums;
 
-CE_INLINE void wide_step(wide_sums *a, reference r, vec top, vec x, vec y, ptrdiff_t j, vec *e_hi,
-                         int op)
+/* Classes from j on, whose number is odd or even; their e_j, rounded. */
+CE_INLINE vec wide_step(wide_sums *a, reference r, vec top, vec x, vec y, ptrdiff_t j, int odd,
+                        int shifts, int op)
 {
     const vmask below = v_ne(x, top);
-    const term t = reference_exp(r, x);
-    a->s = esum_add_if(a->s, m_and(below, t.keep), t.e);
+    const term t = reference_exp(r, x, shifts);
+    esum_add_if(&a->s, odd, m_and(below, t.keep), t.e);
     a->below += m_count(below);
-    *e_hi = v_rounded(t.e, t.keep);
     if (op_is_dense(op)) {
         a->gap = dsum_add_product(a->gap, y, top, x);
         a->others = dsum_add_if(a->others, below, y);
@@ -55,50 +57,82 @@ CE_INLINE void wide_step(wide_sums *a, reference r, vec top, vec x, vec y, ptrdi
     }
     if (op_marks_top(op) && a->at < 0 && m_any(m_not(below)))
         a->at = j + m_index(m_not(below));
+    return v_rounded(t.e, t.keep);
 }
 
-/* Classes [j, end), after which the sum is settled. What is fetched is the block n later. */
-CE_INLINE void wide_run(wide_sums *a, reference r, vec top, const io *x, const io *label,
-                        ptrdiff_t j, ptrdiff_t end, ptrdiff_t n, io *store, int op)
+/* What wide_block is given: n classes, their maximum, where their e_j go if the results need them,
+ * and how many bytes later lies what is fetched meanwhile. */
+typedef struct {
+    const io *x;
+    label_run y;
+    ptrdiff_t n, ahead;
+    real m;
+    io *store;
+} wide_part;
+
+/* One vec of classes from j on, `rest` of which exist. */
+CE_INLINE void wide_classes(const wide_part *w, wide_sums *a, reference r, const io *label,
+                            ptrdiff_t j, int rest, int odd, int shifts, int op)
 {
-    vec e;
-    for (; j + VL <= end; j += VL) {
-        CE_PREFETCH((const char *)(x + j + n));
-        wide_step(a, r, top, v_load(x + j), v_load(label + j), j, &e, op);
+    const io *x = w->x + j;
+    const vec top = finite_top(v_set1(w->m));
+    CE_PREFETCH((const char *)x + w->ahead);
+    if (rest == VL) {
+        const vec e = wide_step(a, r, top, v_load(x), v_load(label + j), j, odd, shifts, op);
         if (op_stores_exp(op))
-            v_store(store + j, e);
-    }
-    if (j < end) {
-        const int rest = (int)(end - j);
-        wide_step(a, r, top, v_load_n(x + j, rest, -INFINITY), v_load_n(label + j, rest, 0), j,
-                  &e, op);
+            v_store(w->store + j, e);
+    } else {
+        const vec e = wide_step(a, r, top, v_load_n(x, rest, -INFINITY),
+                                v_load_n(label + j, rest, 0), j, odd, shifts, op);
         if (op_stores_exp(op))
-            v_store_n(store + j, e, rest);
+            v_store_n(w->store + j, e, rest);
     }
-    a->s = esum_settle(a->s);
 }
 
-/* Reduce n classes to lane i of p; leave their e_j in store if the results need them. */
-CE_INLINE void wide_block(const io *x, label_run y, ptrdiff_t n, io *store, blocks *p, int i,
-                          int op)
+/* Classes [j, end), at most SETTLE vecs of them. */
+CE_INLINE void wide_run(const wide_part *w, wide_sums *a, reference r, const io *label,
+                        ptrdiff_t j, ptrdiff_t end, int shifts, int op)
 {
-    const real m = wide_max(x, n);
-    const vec top = finite_top(v_set1(m));
-    const reference r = reference_of(v_set1(m));
+    for (; j + 2 * VL <= end; j += 2 * VL) {
+        wide_classes(w, a, r, label, j, VL, 0, shifts, op);
+        wide_classes(w, a, r, label, j + VL, VL, 1, shifts, op);
+    }
+    const int odd = j + VL <= end;
+    if (odd)
+        wide_classes(w, a, r, label, j, VL, 0, shifts, op);
+    j += odd * VL;
+    if (j < end && odd)
+        wide_classes(w, a, r, label, j, (int)(end - j), 1, shifts, op);
+    else if (j < end)
+        wide_classes(w, a, r, label, j, (int)(end - j), 0, shifts, op);
+}
+
+CE_INLINE wide_sums wide_terms(const wide_part *w, reference r, int shifts, int op)
+{
     wide_sums a = {esum_zero(), dsum_zero(), dsum_zero(), dsum_zero(), 0, -1};
-    const ptrdiff_t run = op_is_dense(op) ? CE_STAGE : n;
-    for (ptrdiff_t start = 0; start < n; start += run) {
-        io copy[CE_STAGE];
-        const ptrdiff_t end = n - start < run ? n : start + run;
-        const io *label = op_is_dense(op) ? stage(y.p + start * y.stride, y.stride, y.type,
+    const ptrdiff_t settle = SETTLE * VL;
+    for (ptrdiff_t start = 0; start < w->n; start += settle) {
+        io copy[SETTLE * VL];
+        const ptrdiff_t end = w->n - start < settle ? w->n : start + settle;
+        const label_run *y = &w->y;
+        const io *label = op_is_dense(op) ? stage(y->p + start * y->stride, y->stride, y->type,
                                                   end - start, copy) - start
-                                          : x;
-        for (ptrdiff_t j = start; j < end; j += SETTLE * VL)
-            wide_run(&a, r, top, x, label, j, end - j < SETTLE * VL ? end : j + SETTLE * VL, n,
-                     store, op);
+                                          : w->x;
+        wide_run(w, &a, r, label, start, end, shifts, op);
+        if (end - start == settle)
+            esum_settle(&a.s);
     }
-    p->m[i] = m;
-    p->ties[i] = (real)((n + VL - 1) / VL * VL - a.below);
+    return a;
+}
+
+/* Reduce a part to lane i of p. */
+CE_INLINE void wide_block(const wide_part *w, blocks *p, int i, int op)
+{
+    const reference r = reference_of(v_set1(w->m));
+    const int shifts = m_any(v_ne(r.M, v_set1(0)));
+    const wide_sums a = shifts ? wide_terms(w, r, 1, op) : wide_terms(w, r, 0, op);
+    p->m[i] = w->m;
+    p->ties[i] = (real)((w->n + VL - 1) / VL * VL - a.below);
     p->at[i] = (real)a.at;
     esum_fold_to(&p->s, i, a.s);
     if (op_is_dense(op)) {
@@ -136,9 +170,28 @@ CE_INLINE finish finish_lane(const finish *q, int i, int op)
     return r;
 }
 
+/* Softmax and sparse gradients whose power is 1 and weight is not 0. */
+CE_ONCE void wide_ordinary(const finish *q, ptrdiff_t n, io *out)
+{
+    const finish r = *q; /* out may be anywhere, but not here */
+    ptrdiff_t j = 0;
+    for (; j + VL <= n; j += VL)
+        v_store(out + j, finish_ordinary(&r, v_load(out + j)));
+    if (j < n)
+        v_store_n(out + j, finish_ordinary(&r, v_load_n(out + j, (int)(n - j), 0)), (int)(n - j));
+}
+CE_INLINE int is_ordinary(const finish *q)
+{
+    return !m_any(v_ne(v_keep(q->live, q->p.power), v_set1(1)));
+}
+
 /* From the e_j in out to the results of n classes. */
 CE_INLINE void wide_finish(const finish *q, label_run y, ptrdiff_t n, io *out, io *hessian, int op)
 {
+    if (!op_is_dense(op) && !op_has_hessian(op) && is_ordinary(q)) {
+        wide_ordinary(q, n, out);
+        return;
+    }
     const ptrdiff_t run = op_is_dense(op) ? CE_STAGE : n;
     for (ptrdiff_t start = 0; start < n; start += run) {
         io copy[CE_STAGE];
@@ -187,6 +240,27 @@ CE_INLINE io *row_out(const ce_job *job, const ce_array *a, ptrdiff_t row)
     return a->data ? (io *)(a->data + row_offset(a, job->shape, row)) : NULL;
 }
 
+/* Rows of one block, so many at a time as stay in the first-level cache: all their maxima first,
+ * as the terms of one row would wait for its maximum, but not for those of others. */
+CE_INLINE void wide_reduce_rows(const ce_job *job, ptrdiff_t first, int n, blocks *p, int op)
+{
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
+    const ptrdiff_t fit = WIDE_NEAR_BYTES / (classes * (ptrdiff_t)sizeof(io));
+    const int near = fit < 1 ? 1 : fit < n ? (int)fit : n;
+    for (int done = 0; done < n; done += near) {
+        const int end = n - done < near ? n : done + near;
+        real m[VL];
+        for (int i = done; i < end; i++)
+            m[i] = wide_max(row_x(job, first + i), classes);
+        for (int i = done; i < end; i++) {
+            const ptrdiff_t row = first + i;
+            const wide_part w = {row_x(job, row), labels_at(job, row, 0), classes,
+                                 near * job->x.stride[2], m[i], row_out(job, &job->out, row)};
+            wide_block(&w, p, i, op);
+        }
+    }
+}
+
 /* Rows of one block: n of them, at most VL, one row end for all. */
 CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, int op)
 {
@@ -196,9 +270,7 @@ CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, int op)
     row_end z;
     group_set(&g, job, first, n, op);
     memset(&p, 0, sizeof p);
-    for (int i = 0; i < n; i++)
-        wide_block(row_x(job, first + i), labels_at(job, first + i, 0), classes,
-                   row_out(job, &job->out, first + i), &p, i, op);
+    wide_reduce_rows(job, first, n, &p, op);
     const totals t = single_block(&p, op_is_dense(op));
     end_row(&z, &t, op_is_dense(op));
     if (job->value.data)
@@ -245,10 +317,12 @@ CE_INLINE void wide_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, block_
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
     const ptrdiff_t from = b * block_size(classes);
+    const ptrdiff_t n = block_end(classes, from) - from;
+    const io *x = row_x(job, row) + from;
     io *out = row_out(job, &job->out, row);
-    wide_block(row_x(job, row) + from, labels_at(job, row, from),
-               block_end(classes, from) - from, out ? out + from : NULL, s->part + b / VL,
-               (int)(b % VL), op);
+    const wide_part w = {x, labels_at(job, row, from), n, n * (ptrdiff_t)sizeof(io),
+                         wide_max(x, n), out ? out + from : NULL};
+    wide_block(&w, s->part + b / VL, (int)(b % VL), op);
 }
 
 /* The shares of VL blocks at a time, then lane by lane in the order of the blocks. */

@@ -2,12 +2,12 @@
  *
  *   exp(d) = 2^(n/8) e^r,  n = rint(8 d / ln 2),  r = d - n ln2/8,  |r| <= ln2/16
  *   2^(n/8) = 2^floor(n/8) T e^tau,  T from a table of 8 entries, tau the log of its error
- *   w = e^(r + tau) - 1 = u + u^2 Q(u),  Q of degree 2 (float32) or 5 (float64): constants.h
+ *   w = e^u - 1 = u + u^2 Q(u),  u = r + tau,  Q of degree 2 (float32) or 5 (float64): constants.h
  *
- * d - n LN2_8_HI is exact and |w| < 0.045, so the relative error of t (1 + w) has three sources
- * only: the subtraction of n LN2_8_LO (2^-29 in float32, 2^-58 in float64), the addition of tau
- * (the same), the last addition to w (the same): less than 0.15 units of 2^-24 (2^-53). Rounding
- * it adds one unit at most. Both figures are checked at what the user receives.
+ * u = r + tau is d - n LN2_8_HI, which is exact, plus tau - n LN2_8_LO, which is tiny. As
+ * |w| < 0.045, the relative error of t (1 + w) has two sources only: the addition to u (2^-29 in
+ * float32, 2^-58 in float64) and the last addition to w (the same): less than 0.1 units of 2^-24
+ * (2^-53). Rounding it adds one unit at most. Both are checked at what the user receives.
  *
  * The power of two is chosen through `shift`: MAGIC plus 8 times the exponent to add. In the sum
  * 8 d / ln 2 + shift the low bits of the mantissa are n + 8 exponent, and serve as table index
@@ -16,6 +16,7 @@
  */
 
 typedef struct { vec t, w; } product;
+#define SETTLE 16 /* terms of a sum of products between two settlings: ext_*.h */
 typedef struct { vec hi, lo; } pair;
 
 CE_INLINE vec v_neg(vec a) { return v_sub(v_set1(0), a); }
@@ -40,8 +41,8 @@ CE_INLINE product v_exp(vec d, vec shift)
 {
     const vec z = v_mad(d, v_set1(EXP_8_LN2), shift);
     const vec n = v_sub(z, shift);
-    const vec r = v_nmad(n, v_set1(LN2_8_LO), v_nmad(n, v_set1(LN2_8_HI), d));
-    const vec u = v_add(r, v_lookup(z, EXP_TAU));
+    const vec low = v_nmad(n, v_set1(LN2_8_LO), v_lookup(z, EXP_TAU));
+    const vec u = v_add(v_nmad(n, v_set1(LN2_8_HI), d), low);
     return (product){v_scale(v_lookup(z, EXP_TABLE), z), v_mad(v_mul(u, u), exp_tail(u), u)};
 }
 

@@ -106,22 +106,21 @@ CE_INLINE ext x_log1p_ratio(ext s, ext e)
 typedef struct { vec s, c; } dsum;
 
 CE_INLINE dsum dsum_zero(void) { return (dsum){v_set1(0), v_set1(0)}; }
-CE_INLINE dsum t_accumulate(dsum a, vec hi, vec lo)
+CE_INLINE dsum t_accumulate(dsum a, vec b)
 {
-    const vec s = v_add(a.s, hi);
-    return (dsum){s, v_add(a.c, v_add(v_sum_error(a.s, hi, s), lo))};
+    const vec s = v_add(a.s, b);
+    return (dsum){s, v_add(a.c, v_sum_error(a.s, b, s))};
 }
-CE_INLINE dsum dsum_add_if(dsum a, vmask m, vec y)
-{
-    return t_accumulate(a, v_keep(m, y), v_set1(0));
-}
+CE_INLINE dsum dsum_add_if(dsum a, vmask m, vec y) { return t_accumulate(a, v_keep(m, y)); }
 CE_INLINE dsum dsum_add_product(dsum a, vec y, vec m, vec x)
 {
     const vmask some = v_ne(y, v_set1(0));
     const vec half = v_set1(0.5), twice = v_add(y, y); /* m - x may overflow, y (m - x) not */
     const vec d = v_sub(v_mul(m, half), v_mul(x, half));
     const vec p = v_keep(some, v_mul(twice, d));
-    return t_accumulate(a, p, v_keep(some, v_fma(twice, d, v_neg(p))));
+    const vec low = v_keep(some, v_fma(twice, d, v_neg(p)));
+    a = t_accumulate(a, p);
+    return (dsum){a.s, v_add(a.c, low)};
 }
 CE_INLINE ext dsum_total(dsum a) { return t_norm(a.s, a.c); }
 
@@ -146,29 +145,34 @@ CE_INLINE void x_fold_columns(xlanes *p, ext *a, int n)
     x_store(p, a[0]);
 }
 
-/* A sum of products t (1 + w): t by TwoSum, t w in a double until the next esum_settle. Over
- * eight terms the roundings of t w add up to less than 0.2 units of the sum, as |w| < 0.045. */
-typedef struct { dsum t; vec w; } esum;
+/* A sum of products t (1 + w): t by TwoSum, t w in a double until the next esum_settle, terms of
+ * even and of odd number apart. The roundings of t w are those of ext_double.h. */
+typedef struct { dsum t; vec c[2]; } esum;
 
-CE_INLINE esum esum_zero(void) { return (esum){dsum_zero(), v_set1(0)}; }
-CE_INLINE esum esum_add_if(esum a, vmask m, product e)
+CE_INLINE esum esum_zero(void) { return (esum){dsum_zero(), {v_set1(0), v_set1(0)}}; }
+CE_INLINE void esum_add_if(esum *a, int odd, vmask m, product e)
 {
-    const vec t = v_keep(m, e.t), s = v_add(a.t.s, t);
-    return (esum){{s, v_add(a.t.c, v_sum_error(a.t.s, t, s))}, v_mad_if(m, t, e.w, a.w)};
+    const vec t = v_keep(m, e.t);
+    a->t = t_accumulate(a->t, t);
+    a->c[odd] = v_mad_if(m, t, e.w, a->c[odd]);
 }
-CE_INLINE esum esum_settle(esum a)
+CE_INLINE void esum_settle(esum *a)
 {
-    const vec s = v_add(a.t.s, a.w);
-    return (esum){{s, v_add(a.t.c, v_sum_error(a.t.s, a.w, s))}, v_set1(0)};
+    a->t = t_accumulate(a->t, v_add(a->c[0], a->c[1]));
+    a->c[0] = a->c[1] = v_set1(0);
 }
 CE_INLINE void esum_fold_to(xlanes *p, int i, esum a)
 {
-    x_fold_to(p, i, dsum_total(esum_settle(a).t));
+    esum_settle(&a);
+    x_fold_to(p, i, dsum_total(a.t));
 }
 CE_INLINE void esum_fold_columns(xlanes *p, const esum *a, int n)
 {
     ext x[VL];
-    for (int i = 0; i < n; i++)
-        x[i] = dsum_total(esum_settle(a[i]).t);
+    for (int i = 0; i < n; i++) {
+        esum sum = a[i];
+        esum_settle(&sum);
+        x[i] = dsum_total(sum.t);
+    }
     x_fold_columns(p, x, n);
 }

@@ -321,11 +321,13 @@ CE_INLINE dvec d_add_powers(dvec s, vec t)
 {
     return d_add(s, (dvec){t_even(t.a), t_even(t.b), t_odd(t.a), t_odd(t.b)});
 }
+CE_INLINE __m256 t_mixed(__m256 c)
+{
+    return _mm256_permutevar8x32_ps(c, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+}
 CE_INLINE dvec d_add_mixed(dvec s, vec c)
 {
-    const __m256i order = _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7);
-    const __m256 a = _mm256_permutevar8x32_ps(c.a, order);
-    const __m256 b = _mm256_permutevar8x32_ps(c.b, order);
+    const __m256 a = t_mixed(c.a), b = t_mixed(c.b);
     const dvec wide = {_mm256_cvtps_pd(_mm256_castps256_ps128(a)),
                        _mm256_cvtps_pd(_mm256_castps256_ps128(b)),
                        _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)),
@@ -345,10 +347,26 @@ CE_INLINE dvec d_unmixed(dvec s)
                         t_zip(s.b, s.d, 1)}, d_set1(0x1p896));
 }
 /* Sum of the lanes by the fixed tree: i + (i+8), then i + (i+4), i + (i+2), i + (i+1). */
-CE_INLINE double d_fold(dvec x)
+CE_INLINE double t_fold(__m256d v)
 {
-    const __m256d v = _mm256_add_pd(_mm256_add_pd(x.a, x.c), _mm256_add_pd(x.b, x.d));
     const __m128d w = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
     return _mm_cvtsd_f64(_mm_add_sd(w, _mm_unpackhi_pd(w, w)));
 }
-CE_INLINE double d_fold_mixed(dvec s) { return d_fold(s) * 0x1p896; }
+CE_INLINE double d_fold(dvec x)
+{
+    return t_fold(_mm256_add_pd(_mm256_add_pd(x.a, x.c), _mm256_add_pd(x.b, x.d)));
+}
+/* s + c for sums s of neighbours. */
+CE_INLINE __m256d t_pairs(__m256d s, __m256 c)
+{
+    const __m256 order = t_mixed(c);
+    const __m128 pairs = _mm_add_ps(_mm256_castps256_ps128(order),
+                                    _mm256_extractf128_ps(order, 1));
+    return _mm256_fmadd_pd(_mm256_cvtps_pd(pairs), _mm256_set1_pd(0x1p-896), s);
+}
+/* s + c folded: neighbours first, then the fixed tree over their sums. */
+CE_INLINE double d_fold_mixed(dvec s, vec c)
+{
+    return t_fold(_mm256_add_pd(t_pairs(_mm256_add_pd(s.a, s.c), c.a),
+                                t_pairs(_mm256_add_pd(s.b, s.d), c.b))) * 0x1p896;
+}

@@ -48,7 +48,11 @@ CE_INLINE int m_count(vmask a) { return __builtin_popcount(a); }
 CE_INLINE int m_any(vmask a) { return a != 0; }
 CE_INLINE int m_index(vmask a) { return CE_FIRST_BIT(a); } /* the first lane that is set */
 CE_INLINE vec v_select(vmask m, vec a, vec b) { return _mm512_mask_blend_ps(m, b, a); }
-CE_INLINE vec v_keep(vmask m, vec a) { return _mm512_maskz_mov_ps(m, a); }
+/* as integers, so that the compiler folds it into an operation on the bits */
+CE_INLINE vec v_keep(vmask m, vec a)
+{
+    return _mm512_castsi512_ps(_mm512_maskz_mov_epi32(m, _mm512_castps_si512(a)));
+}
 CE_INLINE vec v_keep_mad(vmask m, vec a, vec b, vec c)
 {
     return _mm512_maskz_fmadd_ps(m, a, b, c);
@@ -209,10 +213,14 @@ CE_INLINE dvec d_add_powers(dvec s, vec t)
     return (dvec){_mm512_add_pd(s.a, _mm512_castsi512_pd(even)),
                   _mm512_add_pd(s.b, _mm512_castsi512_pd(odd))};
 }
-CE_INLINE dvec d_add_mixed(dvec s, vec c)
+CE_INLINE vec t_mixed(vec c)
 {
     const __m512i order = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
-    return d_mad(d_widen(_mm512_permutexvar_ps(order, c)), d_set1(0x1p-896), s);
+    return _mm512_permutexvar_ps(order, c);
+}
+CE_INLINE dvec d_add_mixed(dvec s, vec c)
+{
+    return d_mad(d_widen(t_mixed(c)), d_set1(0x1p-896), s);
 }
 CE_INLINE dvec d_unmixed(dvec s)
 {
@@ -222,11 +230,19 @@ CE_INLINE dvec d_unmixed(dvec s)
                         _mm512_permutex2var_pd(s.a, high, s.b)}, d_set1(0x1p896));
 }
 /* Sum of the lanes by the fixed tree: i + (i+8), then i + (i+4), i + (i+2), i + (i+1). */
-CE_INLINE double d_fold(dvec a)
+CE_INLINE double t_fold(__m512d u)
 {
-    const __m512d u = _mm512_add_pd(a.a, a.b);
     const __m256d v = _mm256_add_pd(_mm512_castpd512_pd256(u), _mm512_extractf64x4_pd(u, 1));
     const __m128d w = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
     return _mm_cvtsd_f64(_mm_add_sd(w, _mm_unpackhi_pd(w, w)));
 }
-CE_INLINE double d_fold_mixed(dvec s) { return d_fold(s) * 0x1p896; }
+CE_INLINE double d_fold(dvec a) { return t_fold(_mm512_add_pd(a.a, a.b)); }
+/* s + c folded: neighbours first, then the fixed tree over their sums. */
+CE_INLINE double d_fold_mixed(dvec s, vec c)
+{
+    const __m512 order = t_mixed(c);
+    const __m256 pairs = _mm256_add_ps(_mm512_castps512_ps256(order),
+                                       _mm512_extractf32x8_ps(order, 1));
+    return t_fold(_mm512_fmadd_pd(_mm512_cvtps_pd(pairs), _mm512_set1_pd(0x1p-896),
+                                  _mm512_add_pd(s.a, s.b))) * 0x1p896;
+}

@@ -197,11 +197,15 @@ CE_INLINE double d_fold(dvec a)
 CE_INLINE dvec d_add_powers(dvec s, vec t) { return d_add(s, d_widen(t)); }
 CE_INLINE dvec d_add_mixed(dvec s, vec c) { return d_add(s, d_widen(c)); }
 CE_INLINE dvec d_unmixed(dvec s) { return s; }
-/* Neighbours first, then the fixed tree over their sums. */
-CE_INLINE double d_fold_mixed(dvec s)
+/* s + c folded: neighbours first, then the fixed tree over their sums. */
+CE_INLINE double d_fold_mixed(dvec s, vec c)
 {
-    for (int i = 0; i < VL / 2; i++)
-        s.x[i] = s.x[2 * i] + s.x[2 * i + 1];
+    for (int i = 0; i < VL / 2; i++) {
+        const real pair = c.x[2 * i] + c.x[2 * i + 1];
+        s.x[i] = (s.x[2 * i] + s.x[2 * i + 1]) + (double)pair;
+    }
+    if (VL == 1)
+        s.x[0] += (double)c.x[0];
     for (int n = VL / 4; n > 0; n /= 2)
         for (int i = 0; i < n; i++)
             s.x[i] += s.x[i + n];
