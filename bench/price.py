@@ -27,7 +27,7 @@ import machine
 HERE = Path(__file__).resolve().parent
 TARGETS = tomllib.loads((HERE / "targets.toml").read_text())["price"]
 CLASSES = 1024
-SETTINGS = {"L2": (96, 1), "DRAM": (20_000, 2)}  # rows, threads
+SETTINGS = {"L2": (64, 1), "DRAM": (20_000, 2)}  # rows, threads
 OURS, CARELESS = "cecore", "careless"
 
 
