@@ -11,11 +11,10 @@
  * that matters is subnormal. All sums below are in this scale ("biased").
  *
  * Order of summation, a function of (type, K) alone: class j of a block belongs to lane j mod VL,
- * terms of even and odd number apart and settled after SETTLE full vecs (ext_*.h), lanes are folded by a fixed tree, blocks
- * are added in their order. A row of one block is its block. Everything here acts lane by lane: a
- * lane is a row, or a block of one row.
+ * the terms of even and of odd number in a lane are kept apart and settled after SETTLE full vecs
+ * (ext_*.h), lanes are folded by a fixed tree, blocks are added in their order. A row of one block
+ * is its block. Everything here acts lane by lane: a lane is a row, or a block of one row.
  */
-
 
 #define MAX_BLOCKS 128
 
@@ -50,16 +49,17 @@ CE_INLINE ext reference_top(reference r)
 }
 
 /* One block of each of VL rows, or VL blocks of one row. others and top are the sums of the
- * labels of classes below and at the block's maximum, gap that of y_j (m - x_j). */
+ * labels of classes below and at the block's maximum, gap that of y_j (m - x_j), those in tiny,
+ * biased, excepted. */
 typedef struct {
     real m[VL];
     real ties[VL]; /* classes that equal the maximum */
     real at[VL];   /* the first of them, counted within the block */
-    xlanes s, gap, others, top;
+    xlanes s, gap, tiny, others, top;
 } blocks;
 
 /* Whole rows, s still without any of the maxima. */
-typedef struct { vec m, ties; ext s, gap, others, top; } totals;
+typedef struct { vec m, ties; ext s, gap, tiny, others, top; } totals;
 
 /* exp(m_b - m) with each maximum in its own scale: g 2^q, g = 0 where it does not matter. */
 typedef struct { pair g; vec q; } factor;
@@ -91,14 +91,17 @@ CE_ONCE totals block_share(const blocks *p, vec m, int dense)
     t.m = m;
     t.ties = v_keep(same, ties);
     t.s = x_scale(x_mul(x_add(x_load(&p->s), own), x_pair(f.g)), f.q);
-    t.gap = t.others = t.top = x_zero();
+    t.gap = t.tiny = t.others = t.top = x_zero();
     if (dense) {
         const ext others = x_load(&p->others), top = x_load(&p->top), y = x_add(others, top);
         const vmask lifted = m_and(m_not(same), v_ne(x_hi(y), v_set1(0)));
         const vec half = v_set1((real)0.5); /* m - block_m may overflow, y times it not */
         const ext half_way = x_difference(v_mul(m, half), v_mul(finite_top(block_m), half));
         const ext lift = x_mul(x_add(y, y), half_way);
-        t.gap = x_add(x_load(&p->gap), x_select(lifted, lift, x_zero()));
+        const vmask tiny = m_and(lifted, x_is_tiny(lift));
+        const ext biased_lift = x_mul(x_add(y, y), x_times(half_way, 1.0 / UNBIAS));
+        t.gap = x_add(x_load(&p->gap), x_select(m_and(lifted, m_not(tiny)), lift, x_zero()));
+        t.tiny = x_add(x_load(&p->tiny), x_select(tiny, biased_lift, x_zero()));
         t.others = x_add(others, x_select(same, x_zero(), top));
         t.top = x_select(same, top, x_zero());
     }
@@ -111,6 +114,7 @@ CE_INLINE totals add_share(totals a, totals b, int dense)
     a.s = x_add(a.s, b.s);
     if (dense) {
         a.gap = x_add(a.gap, b.gap);
+        a.tiny = x_add(a.tiny, b.tiny);
         a.others = x_add(a.others, b.others);
         a.top = x_add(a.top, b.top);
     }
@@ -124,6 +128,7 @@ CE_INLINE totals single_block(const blocks *p, int dense)
     t.ties = v_load_real(p->ties);
     t.s = x_load(&p->s);
     t.gap = dense ? x_load(&p->gap) : x_zero();
+    t.tiny = dense ? x_load(&p->tiny) : x_zero();
     t.others = dense ? x_load(&p->others) : x_zero();
     t.top = dense ? x_load(&p->top) : x_zero();
     return t;
@@ -133,7 +138,7 @@ CE_INLINE totals single_block(const blocks *p, int dense)
 typedef struct { ext W; vec k; vmask live; } weights;
 
 /* Everything the results of a row need. L = log1p(s), biased; inverse = 1/(1 + s). */
-typedef struct { vec m, ties; ext s, e, L, inverse, Y, gap, others; } row_end;
+typedef struct { vec m, ties; ext s, e, L, inverse, Y, gap, tiny, others; } row_end;
 
 CE_ONCE void end_row(row_end *z, const totals *t, int dense)
 {
@@ -151,6 +156,7 @@ CE_ONCE void end_row(row_end *z, const totals *t, int dense)
     z->inverse = x_select(infinite, x_vec(v_set1(NAN)), x_div(x_vec(v_set1(1)), S));
     if (dense) {
         z->gap = t->gap;
+        z->tiny = t->tiny;
         z->others = t->others;
         z->Y = x_add(t->others, t->top);
     }
@@ -184,7 +190,7 @@ CE_ONCE vec row_dense_loss(const row_end *z, const weights *w)
 {
     const vmask empty = v_eq(z->m, v_set1(-INFINITY));
     const ext gap = x_select(empty, x_vec(v_set1(NAN)), z->gap);
-    return weighted_sum(gap, x_mul(z->Y, z->L), w);
+    return weighted_sum(gap, x_add(x_mul(z->Y, z->L), z->tiny), w);
 }
 
 /* The gradient at the label: -s/S where it is a maximum, else -(1 - p_y). */

@@ -24,7 +24,7 @@ CE_INLINE vec *class_tile(const columns *c, ptrdiff_t k, int n, vec *tile)
 }
 
 /* Accumulators of one block, one for each class modulo VL. */
-typedef struct { esum s[VL]; dsum gap[VL], others[VL], top[VL]; } columns_sums;
+typedef struct { esum s[VL]; dsum gap[VL], tiny[VL], others[VL], top[VL]; } columns_sums;
 
 CE_INLINE void store_sums(blocks *p, const columns_sums *sums, ptrdiff_t classes, int op)
 {
@@ -35,6 +35,9 @@ CE_INLINE void store_sums(blocks *p, const columns_sums *sums, ptrdiff_t classes
         for (int i = 0; i < n; i++)
             a[i] = dsum_total(sums->gap[i]);
         x_fold_columns(&p->gap, a, n);
+        for (int i = 0; i < n; i++)
+            a[i] = dsum_total(sums->tiny[i]);
+        x_fold_columns(&p->tiny, a, n);
         for (int i = 0; i < n; i++)
             a[i] = dsum_total(sums->others[i]);
         x_fold_columns(&p->others, a, n);
@@ -66,7 +69,7 @@ CE_INLINE void vertical_block(const columns *c, ptrdiff_t from, ptrdiff_t to, bl
     for (int i = 0; i < (to - from < VL ? to - from : VL); i++) {
         sums.s[i] = esum_zero();
         if (op_is_dense(op))
-            sums.gap[i] = sums.others[i] = sums.top[i] = dsum_zero();
+            sums.gap[i] = sums.tiny[i] = sums.others[i] = sums.top[i] = dsum_zero();
     }
     for (ptrdiff_t k = from; k < to; k += VL) {
         vec tile[VL + VT], y[VL + VT], waiting[VL + VT];
@@ -85,6 +88,7 @@ CE_INLINE void vertical_block(const columns *c, ptrdiff_t from, ptrdiff_t to, bl
             ties = v_add_if(m_not(below), ties, v_set1(1));
             if (op_is_dense(op)) {
                 sums.gap[j] = dsum_add_product(sums.gap[j], y[j], top, x[j]);
+                sums.tiny[j] = dsum_add_tiny(sums.tiny[j], y[j], top, x[j]);
                 sums.others[j] = dsum_add_if(sums.others[j], below, y[j]);
                 sums.top[j] = dsum_add_if(sums.top[j], m_not(below), y[j]);
             }
@@ -111,7 +115,7 @@ CE_ONCE totals vertical_totals(const blocks *p, ptrdiff_t count, int op)
     vec m = v_set1(-INFINITY);
     for (ptrdiff_t b = 0; b < count; b++)
         m = v_max(m, v_load_real(p[b].m));
-    totals t = {m, v_set1(0), x_zero(), x_zero(), x_zero(), x_zero()};
+    totals t = {m, v_set1(0), x_zero(), x_zero(), x_zero(), x_zero(), x_zero()};
     for (ptrdiff_t b = 0; b < count; b++)
         t = add_share(t, block_share(p + b, m, dense), dense);
     return t;

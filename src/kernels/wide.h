@@ -40,7 +40,7 @@ CE_INLINE real wide_max(const io *x, ptrdiff_t n)
 }
 
 /* below counts the lanes, filled ones included, that do not hold the maximum. */
-typedef struct { esum s; dsum gap, others, top; ptrdiff_t below, at; } wide_sums;
+typedef struct { esum s; dsum gap, tiny, others, top; ptrdiff_t below, at; } wide_sums;
 
 /* Classes from j on, whose number is odd or even; their e_j, rounded. */
 CE_INLINE vec wide_step(wide_sums *a, reference r, vec top, vec x, vec y, ptrdiff_t j, int odd,
@@ -52,6 +52,7 @@ CE_INLINE vec wide_step(wide_sums *a, reference r, vec top, vec x, vec y, ptrdif
     a->below += m_count(below);
     if (op_is_dense(op)) {
         a->gap = dsum_add_product(a->gap, y, top, x);
+        a->tiny = dsum_add_tiny(a->tiny, y, top, x);
         a->others = dsum_add_if(a->others, below, y);
         a->top = dsum_add_if(a->top, m_not(below), y);
     }
@@ -109,7 +110,7 @@ CE_INLINE void wide_run(const wide_part *w, wide_sums *a, reference r, const io 
 
 CE_INLINE wide_sums wide_terms(const wide_part *w, reference r, int shifts, int op)
 {
-    wide_sums a = {esum_zero(), dsum_zero(), dsum_zero(), dsum_zero(), 0, -1};
+    wide_sums a = {esum_zero(), dsum_zero(), dsum_zero(), dsum_zero(), dsum_zero(), 0, -1};
     const ptrdiff_t settle = SETTLE * VL;
     for (ptrdiff_t start = 0; start < w->n; start += settle) {
         io copy[SETTLE * VL];
@@ -137,6 +138,7 @@ CE_INLINE void wide_block(const wide_part *w, blocks *p, int i, int op)
     esum_fold_to(&p->s, i, a.s);
     if (op_is_dense(op)) {
         x_fold_to(&p->gap, i, dsum_total(a.gap));
+        x_fold_to(&p->tiny, i, dsum_total(a.tiny));
         x_fold_to(&p->others, i, dsum_total(a.others));
         x_fold_to(&p->top, i, dsum_total(a.top));
     }
@@ -332,19 +334,20 @@ CE_INLINE void wide_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, block_
 /* The shares of VL blocks at a time, then lane by lane in the order of the blocks. */
 CE_ONCE totals wide_totals(const block_state *s, ptrdiff_t count, real m, int dense)
 {
-    totals t = {v_set1(m), v_set1(0), x_zero(), x_zero(), x_zero(), x_zero()};
+    totals t = {v_set1(m), v_set1(0), x_zero(), x_zero(), x_zero(), x_zero(), x_zero()};
     for (ptrdiff_t first = 0; first < count; first += VL) {
         const totals share = block_share(s->part + first / VL, v_set1(m), dense);
         CE_ALIGN64 real ties[VL];
-        xlanes sum, gap, others, top;
+        xlanes sum, gap, tiny, others, top;
         v_store_real(ties, share.ties);
         x_store(&sum, share.s);
         x_store(&gap, share.gap);
+        x_store(&tiny, share.tiny);
         x_store(&others, share.others);
         x_store(&top, share.top);
         for (int i = 0; i < VL && first + i < count; i++) {
             const totals one = {t.m, v_set1(ties[i]), x_load1(&sum, i), x_load1(&gap, i),
-                                x_load1(&others, i), x_load1(&top, i)};
+                                x_load1(&tiny, i), x_load1(&others, i), x_load1(&top, i)};
             t = add_share(t, one, dense);
         }
     }

@@ -112,15 +112,40 @@ CE_INLINE dsum t_accumulate(dsum a, vec b)
     return (dsum){s, v_add(a.c, v_sum_error(a.s, b, s))};
 }
 CE_INLINE dsum dsum_add_if(dsum a, vmask m, vec y) { return t_accumulate(a, v_keep(m, y)); }
-CE_INLINE dsum dsum_add_product(dsum a, vec y, vec m, vec x)
+/* a b with its rounding error, both 0 where not m */
+CE_INLINE dsum t_accumulate_product(dsum a, vmask m, vec b, vec c)
 {
-    const vmask some = v_ne(y, v_set1(0));
-    const vec half = v_set1(0.5), twice = v_add(y, y); /* m - x may overflow, y (m - x) not */
-    const vec d = v_sub(v_mul(m, half), v_mul(x, half));
-    const vec p = v_keep(some, v_mul(twice, d));
-    const vec low = v_keep(some, v_fma(twice, d, v_neg(p)));
+    const vec p = v_keep(m, v_mul(b, c));
+    const vec low = v_keep(m, v_fma(b, c, v_neg(p)));
     a = t_accumulate(a, p);
     return (dsum){a.s, v_add(a.c, low)};
+}
+/* Products below this lose digits to the subnormals: they are summed apart, biased. */
+#define PRODUCT_MIN 0x1p-900
+CE_INLINE vmask x_is_tiny(ext a) { return v_lt(v_abs(a.hi), v_set1(PRODUCT_MIN)); }
+
+/* y (m - x) as a product of 2y and (m - x)/2, as m - x may overflow where y (m - x) does not */
+typedef struct { vec twice, half; vmask tiny, some; } t_gap;
+
+CE_INLINE t_gap t_gap_of(vec y, vec m, vec x)
+{
+    const vec half = v_set1(0.5), twice = v_add(y, y);
+    const vec d = v_sub(v_mul(m, half), v_mul(x, half));
+    const vmask some = v_ne(y, v_set1(0)), tiny = v_lt(v_mul(twice, d), v_set1(PRODUCT_MIN));
+    return (t_gap){twice, d, m_and(m_and(some, tiny), v_ne(d, v_set1(0))),
+                   m_and(some, m_not(tiny))};
+}
+CE_INLINE dsum dsum_add_product(dsum a, vec y, vec m, vec x)
+{
+    const t_gap g = t_gap_of(y, m, x);
+    return t_accumulate_product(a, g.some, g.twice, g.half);
+}
+CE_INLINE dsum dsum_add_tiny(dsum a, vec y, vec m, vec x)
+{
+    const t_gap g = t_gap_of(y, m, x);
+    if (!m_any(g.tiny))
+        return a;
+    return t_accumulate_product(a, g.tiny, g.twice, v_mul(g.half, v_set1(1.0 / UNBIAS)));
 }
 CE_INLINE ext dsum_total(dsum a) { return t_norm(a.s, a.c); }
 

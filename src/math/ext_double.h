@@ -108,6 +108,14 @@ CE_INLINE dsum dsum_add_product(dsum a, vec y, vec m, vec x)
 }
 CE_INLINE ext dsum_total(dsum a) { return a.s; }
 
+/* In double no product of floats is tiny: see ext_dd.h. */
+CE_INLINE vmask x_is_tiny(ext a) { (void)a; return m_not(v_everywhere()); }
+CE_INLINE dsum dsum_add_tiny(dsum a, vec y, vec m, vec x)
+{
+    (void)y, (void)m, (void)x;
+    return a;
+}
+
 /* Fold the lanes by the fixed tree and put the result at lane i. */
 CE_INLINE void x_fold_to(xlanes *p, int i, ext a) { p->v[i] = d_fold(a); }
 
