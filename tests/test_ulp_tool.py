@@ -99,6 +99,16 @@ def test_peers_agree_but_for_digits():
             np.testing.assert_allclose(got, output.call(batch.x, y), rtol=1e-3, atol=1e-6)
 
 
+def test_peers_share_is_the_same_for_short_and_long_rows():
+    share = peers.Share()
+    batch = _batch()
+    batch.x[5] = -np.inf
+    kept = [len(share.of(batch.rows(slice(i, i + 1))).x) for i in range(len(batch.x))]
+    assert sum(kept) == -(-(len(batch.x) - 1) // peers.SHARE)
+    assert kept[5] == 0
+    assert len(peers.Share().of(batch).x) == sum(kept)
+
+
 def test_page_says_what_is_missed(tmp_path, monkeypatch):
     batch, tallies = _batch(), Tallies(1)
     results = _results(batch)

@@ -27,7 +27,6 @@ from tests.accuracy.isas import Isas
 from tests.accuracy.tally import Tallies
 
 PARTS = {"exhaustive": inputs.every_float32, "samples": inputs.samples}
-QUICK = 251  # a prime: every 251st float32 has every exponent and all low bits
 SCALAR, TEST_ONLY = "scalar", "portable"  # has bits of its own; is in no wheel
 BEGIN = time.monotonic()
 
@@ -44,15 +43,15 @@ def _told(batches: Iterator[inputs.Batch]) -> Iterator[inputs.Batch]:
 
 
 def measure(options: argparse.Namespace) -> Tallies:
-    tallies = Tallies(os.cpu_count() or 1)
+    tallies, share = Tallies(os.cpu_count() or 1), peers.Share()
     simd = [isa for isa in options.isa if isa != SCALAR]
     with Isas(options.isa) as isas:
-        batches = PARTS[options.part](QUICK if options.quick else 1)
+        batches = PARTS[options.part](inputs.QUICK if options.quick else 1)
         for batch in _told(inputs.ahead(batches)):
             results = isas.compute(batch.x, batch.labels, batch.outputs)
             tallies.compare_bits(results, simd)
             tallies.add(batch, results)
-            if len((part := peers.share(batch)).x):
+            if len((part := share.of(batch)).x):
                 tallies.add(part, peers.compute(part))
         if options.part == "samples":
             _say("climb")
@@ -69,7 +68,7 @@ def parse() -> argparse.Namespace:
     )
     isas = [isa for isa in cecore.available_isas() if isa != TEST_ONLY]
     parser.add_argument("part", choices=list(PARTS))
-    parser.add_argument("--quick", action="store_true", help=f"1 / {QUICK} of the inputs")
+    parser.add_argument("--quick", action="store_true", help=f"1 / {inputs.QUICK} of the inputs")
     parser.add_argument("--isa", nargs="+", default=isas, help=f"default: {' '.join(isas)}")
     parser.add_argument("--save", type=Path, help="the JSON file")
     options = parser.parse_args()

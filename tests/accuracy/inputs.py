@@ -14,6 +14,7 @@ from tests import cases
 from tests.accuracy.tally import Batch
 from tests.outputs import ELEMENTS, ROWS
 
+QUICK = 251  # a prime: every 251st float32 has every exponent and all low bits
 BATCH = 1 << 20  # values of a batch: what two processes write and read fits in the caches
 
 # Rows of each number of classes: 10^8 in all, so that what has one value a row has 10^8 values.

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.accuracy import inputs, peers, report
-from tests.accuracy.climb import STARTS, STEPS
+from tests.accuracy.climb import LONGEST, STARTS, STEPS
 from tests.accuracy.tally import LONGEST_SETTLED
 from tests.bounds import BOUNDS, ITSELF
 
@@ -63,13 +63,14 @@ set, and is compared with a true value from doubles (for float32; their own erro
 ULP) or x87 long doubles (for float64; below 2^-6 ULP). The worst input of every line is computed
 again with 400 bits, or, where a row has more than {settled} classes, 120 bits (float32: 64).
 
-Outputs of one float32 and no soft label are measured for all 2^32 inputs, infinities and NaN
-included. All else is sampled by `tests/cases.py`: K in {{{classes}}};
+What has one float32 and no soft label is measured for all 2^32 inputs, infinities and NaN included.
+All else is sampled by `tests/cases.py`: K in {{{classes}}};
 all exponents, ties and near ties, offsets to 1e8 and beyond, one dominant logit, results near
 cancellation, underflow and overflow; labels at, next to and far from the maximum; soft labels near
-one-hot, near uniform, and at the prediction itself. From the {starts} worst samples of every line a
-search climbs for {steps} steps, a quarter of it in a quick run. Other libraries compute one finite
-input in {share}, and are not climbed for.
+one-hot, near uniform, and at the prediction itself. From the {starts} worst samples of every
+output, instruction set and number of classes up to {longest} a search climbs for {steps} steps. A
+run with `--quick` takes one input in {quick} and a quarter of the steps. Other libraries compute
+one finite input in {share}, and are not climbed for.
 """
 
 
@@ -85,13 +86,9 @@ def _load(paths: list[Path]) -> tuple[list[dict], list[dict]]:
 
 def _ulp(value: float, dtype: str) -> str:
     digits = np.finfo(dtype).nmant
-    return (
-        "all digits"
-        if not value < 2.0**digits
-        else f"{value:.3g}"
-        if value < 1000
-        else f"{value:.0f}"
-    )
+    if not value < 2.0**digits:
+        return "all digits"
+    return f"{value:.3g}" if value < 1000 else f"{value:.1e}"
 
 
 def _judged(cells: list[dict], dtype: str) -> str:
@@ -195,7 +192,9 @@ def _method(runs: list[dict]) -> Iterator[str]:
         settled=LONGEST_SETTLED,
         classes=", ".join(str(k) for k in inputs.ROWS_OF_CLASSES),
         starts=STARTS,
+        longest=LONGEST,
         steps=STEPS,
+        quick=inputs.QUICK,
         share=peers.SHARE,
     )
 

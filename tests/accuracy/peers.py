@@ -8,6 +8,7 @@ is left out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
@@ -247,11 +248,17 @@ def installed() -> dict[str, Functions]:
     }
 
 
-def share(batch: Batch) -> Batch:
-    """One input in SHARE, of those that are finite, spread evenly."""
-    chosen = np.flatnonzero(np.isfinite(batch.x.reshape(len(batch.x), -1)).all(axis=1))
-    count = min(len(chosen), -(-len(batch.x) // SHARE))
-    return batch.rows(chosen[np.arange(count) * len(chosen) // max(1, count)])
+class Share:
+    """One finite input in SHARE, counted through all batches of a kind: the mix stays the same."""
+
+    def __init__(self):
+        self._seen: Counter[str] = Counter()
+
+    def of(self, batch: Batch) -> Batch:
+        finite = np.flatnonzero(np.isfinite(batch.x.reshape(len(batch.x), -1)).all(axis=1))
+        first = -self._seen[batch.title] % SHARE
+        self._seen[batch.title] += len(finite)
+        return batch.rows(finite[first::SHARE])
 
 
 def compute(batch: Batch) -> dict[str, dict[str, np.ndarray]]:

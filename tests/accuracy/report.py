@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +29,17 @@ def _hex(values) -> list[str] | None:
 
 def cells(tallies: Tallies) -> list[dict]:
     """One for each output, label, dtype and library, with its worst input settled."""
+    grouped = defaultdict(list)
+    for key, tally in tallies.by_key.items():
+        grouped[key[:-1]].append(tally)
     found = []
-    for (name, label, dtype, who), tally in tallies.by_key.items():
-        top = tally.worst[0]
+    for (name, label, dtype, who), group in grouped.items():
+        top = max((tally.worst[0] for tally in group), key=lambda v: v.error)
         settled = settle(BY_NAME[name], top)
+        count = sum(tally.count for tally in group)
         found.append({
-            "output": name, "label": label, "dtype": dtype, "who": who,
-            "count": tally.count, "mean": tally.sum / tally.count, "worst": settled.error,
+            "output": name, "label": label, "dtype": dtype, "who": who, "count": count,
+            "mean": sum(tally.sum for tally in group) / count, "worst": settled.error,
             "index": settled.index, "got": settled.got.hex(), "want": settled.want.hex(),
             "classes": int(np.size(top.x)), "x": _hex(top.x),
             "y": None if top.y is None else _hex(top.y),

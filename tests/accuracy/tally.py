@@ -12,7 +12,7 @@ from tests import bulk, truth
 from tests.outputs import ELEMENTS, Output
 from tests.ulp import ulp_error
 
-KEPT = 8  # worst inputs of a tally, from which a climb starts
+KEPT = 4  # worst inputs of a tally, from which a climb starts
 BLOCK = 1 << 16  # values that a thread judges at once: their truth stays in its caches
 # Rows up to here are settled with 400 bits, longer ones with 120 or more than float32 can show.
 LONGEST_SETTLED = 5000
@@ -27,9 +27,13 @@ class Batch(NamedTuple):
     label: str = ""  # the one label of all, where that tells tallies apart
 
     @property
+    def classes(self) -> int:
+        """Of a row; 0 for elements."""
+        return self.x.shape[1] if self.x.ndim == 2 else 0
+
+    @property
     def title(self) -> str:
-        classes = f", K = {self.x.shape[1]}" if self.x.ndim == 2 else ""
-        return f"{self.x.dtype}{classes}"
+        return f"{self.x.dtype}, K = {self.classes}" if self.classes else f"{self.x.dtype}"
 
     def rows(self, index) -> Batch:
         labels = {draw: y[index] for draw, y in self.labels.items()}
@@ -54,8 +58,18 @@ class Settled(NamedTuple):
     want: float
 
 
+class Key(NamedTuple):
+    """What a tally is of. Each number of classes has its own, so that a climb starts from each."""
+
+    output: str
+    label: str
+    dtype: str
+    who: str  # an ISA or another library
+    classes: int
+
+
 class Tally:
-    """Errors of one output, dtype and library."""
+    """Counts, and the worst inputs."""
 
     def __init__(self):
         self.count, self.sum, self.worst = 0, 0.0, []
@@ -86,17 +100,17 @@ def _found(errors: np.ndarray, floor: float, x, y, got) -> list[Found]:
 
 
 class Tallies:
-    """Tallies by (output, label, dtype, library), filled batch by batch."""
+    """Tallies by key, filled batch by batch."""
 
     def __init__(self, threads: int):
-        self.by_key: dict[tuple[str, str, str, str], Tally] = {}
+        self.by_key: dict[Key, Tally] = {}
         self.compared: dict[str, int] = {}  # values of which two SIMD ISAs gave the bits
         self.differing: dict[str, int] = {}
         self._pool = ThreadPoolExecutor(threads)
 
     def of(self, batch: Batch, output: Output, who: str) -> Tally:
         label = batch.label if output.labels else ""
-        key = (output.name, label, batch.x.dtype.str[1:], who)
+        key = Key(output.name, label, batch.x.dtype.str[1:], who, batch.classes)
         return self.by_key.setdefault(key, Tally())
 
     def add(self, batch: Batch, results: dict[str, dict[str, np.ndarray]]) -> None:
