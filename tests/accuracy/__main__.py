@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -36,10 +37,14 @@ def _say(what: str) -> None:
 
 
 def _told(batches: Iterator[inputs.Batch]) -> Iterator[inputs.Batch]:
-    """The same batches; says where it is."""
+    """The same batches; says where it is, at least once a minute."""
     for title, group in groupby(batches, lambda batch: batch.title):
-        _say(title)
-        yield from group
+        said = -math.inf
+        for number, batch in enumerate(group):
+            if time.monotonic() - said > 60:
+                said = time.monotonic()
+                _say(f"{title}, batch {number}")
+            yield batch
 
 
 def measure(options: argparse.Namespace) -> Tallies:
