@@ -54,8 +54,8 @@ bench: .venv/bench ## Time loss and gradient beside the peers
 lint: .venv/lint ## ruff, and the C sources: ASCII and without a compiler warning
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	! grep -rnP '[^\x00-\x7F]' --include=*.[ch] src include
-	for file in src/*.c src/isa/*.c; do $(STRICT) -fopenmp -DCECORE_OPENMP $$file || exit 1; done
+	! grep -rnP '[^\x00-\x7F]' --include=*.[ch] src include tests
+	for file in src/*.c src/isa/*.c tests/c/*.c; do $(STRICT) -fopenmp -DCECORE_OPENMP $$file || exit 1; done
 	$(STRICT) src/parallel.c
 
 types: .venv/lint ## mypy

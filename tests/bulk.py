@@ -19,7 +19,7 @@ import numpy as np
 from tests.truth import Exact
 
 _SOURCE = Path(__file__).parent / "c" / "truth.c"
-_FLAGS = ("-std=c11", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno",
+_FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno",
           "-shared", "-fPIC")  # fmt: skip
 REAL = {np.dtype("f4"): np.dtype("f8"), np.dtype("f8"): np.dtype(np.longdouble)}
 # From here on an error is a wrong answer: 2^24 (2^53) ULP of a number is the number itself.

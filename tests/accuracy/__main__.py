@@ -54,7 +54,8 @@ def measure(options: argparse.Namespace) -> Tallies:
         batches = PARTS[options.part](inputs.QUICK if options.quick else 1)
         for batch in _told(inputs.ahead(batches)):
             results = isas.compute(batch.x, batch.labels, batch.outputs)
-            tallies.compare_bits(results, simd)
+            if simd:
+                tallies.compare_bits(results, simd)
             tallies.add(batch, results)
             if len((part := share.of(batch)).x):
                 tallies.add(part, peers.compute(part))

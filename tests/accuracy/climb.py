@@ -11,14 +11,13 @@ import numpy as np
 
 from tests import cases
 from tests.accuracy.isas import Isas
-from tests.accuracy.tally import Batch, Found, Tallies, worst
+from tests.accuracy.tally import LONGEST, Batch, Found, Tallies, worst
 from tests.outputs import BY_NAME, Output
 
 STEPS = 40
 STARTS = 2
 POPULATION = 256
 LARGEST = 1 << 16  # values of a population: that of a long row is smaller
-LONGEST = 5000
 # Soft labels move too, within these; hard labels stay.
 _LABEL_RANGE = {cases.soft_labels: (0, np.inf), cases.soft_labels_01: (0, 1)}
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.accuracy import inputs, peers, report
-from tests.accuracy.climb import LONGEST, STARTS, STEPS
-from tests.accuracy.tally import LONGEST_SETTLED
+from tests.accuracy.climb import STARTS, STEPS
+from tests.accuracy.tally import LONGEST
 from tests.bounds import BOUNDS, ITSELF
 
 PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
@@ -61,7 +61,7 @@ METHOD = """\
 Every value comes from the public functions, computed in a process of its own for each instruction
 set, and is compared with a true value from doubles (for float32; their own error is below 2^-24
 ULP) or x87 long doubles (for float64; below 2^-6 ULP). The worst input of every line is computed
-again with 400 bits, or, where a row has more than {settled} classes, 120 bits (float32: 64).
+again with 400 bits, or, where a row has more than {longest} classes, 120 bits (float32: 64).
 
 What has one float32 and no soft label is measured for all 2^32 inputs, infinities and NaN included.
 All else is sampled by `tests/cases.py`: K in {{{classes}}};
@@ -189,7 +189,6 @@ def _method(runs: list[dict]) -> Iterator[str]:
             names = " and ".join(ISAS[isa] for isa in pair.split(", "))
             yield f"- {names}: {differing:,} of {count:,} values differ in a bit\n"
     yield METHOD.format(
-        settled=LONGEST_SETTLED,
         classes=", ".join(str(k) for k in inputs.ROWS_OF_CLASSES),
         starts=STARTS,
         longest=LONGEST,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.accuracy import peers
-from tests.accuracy.tally import LONGEST_SETTLED, Tallies, settle
+from tests.accuracy.tally import LONGEST, Tallies, settle
 from tests.bounds import BOUNDS
 from tests.outputs import BY_NAME
 
@@ -24,7 +24,7 @@ SHOWN = 3  # values of a row
 def _hex(values) -> list[str] | None:
     """Every value, or nothing of a row that is too long to read."""
     flat = np.ravel(values)
-    return [float(v).hex() for v in flat] if flat.size <= LONGEST_SETTLED else None
+    return [float(v).hex() for v in flat] if flat.size <= LONGEST else None
 
 
 def cells(tallies: Tallies) -> list[dict]:

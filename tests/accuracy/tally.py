@@ -12,10 +12,10 @@ from tests import bulk, truth
 from tests.outputs import ELEMENTS, Output
 from tests.ulp import ulp_error
 
-KEPT = 4  # worst inputs of a tally, from which a climb starts
 BLOCK = 1 << 16  # values that a thread judges at once: their truth stays in its caches
-# Rows up to here are settled with 400 bits, longer ones with 120 or more than float32 can show.
-LONGEST_SETTLED = 5000
+# Of rows with up to LONGEST classes the KEPT worst are kept; a climb starts from them, and 400 bits
+# settle the worst. Of longer rows one is kept, and settled with 120 bits (float32: 64).
+KEPT, LONGEST = 4, 5000
 
 
 class Batch(NamedTuple):
@@ -71,30 +71,35 @@ class Key(NamedTuple):
 class Tally:
     """Counts, and the worst inputs."""
 
-    def __init__(self):
+    def __init__(self, kept: int):
         self.count, self.sum, self.worst = 0, 0.0, []
+        self._kept = kept
 
     @property
     def floor(self) -> float:
         """What an error must exceed to be kept."""
-        return self.worst[-1].error if len(self.worst) == KEPT else -1.0
+        return self.worst[-1].error if len(self.worst) == self._kept else -1.0
 
-    def add(self, errors: np.ndarray, total: float, x, y, got) -> None:
-        """`errors` has the largest of each row, `total` is the sum over all of `got`."""
-        self.count += got.size
+    def add(self, count: int, total: float, found: list[Found]) -> None:
+        self.count += count
         self.sum += total
-        self.keep(_found(errors, self.floor, x, y, got))
+        self.keep(found)
 
     def keep(self, found: list[Found]) -> None:
         """Inputs that are not counted: the worst of them and of those known."""
-        self.worst = sorted(self.worst + found, key=lambda v: -v.error)[:KEPT]
+        self.worst = sorted(self.worst + found, key=lambda v: -v.error)[: self._kept]
 
 
-def _found(errors: np.ndarray, floor: float, x, y, got) -> list[Found]:
-    """The worst inputs above an error."""
+def _found(batch: Batch, output: Output, got, errors: np.ndarray, floor: float) -> list[Found]:
+    """The worst inputs above an error, `errors` being the largest of each row.
+
+    A batch of one row is not copied: the row may have a million classes, and many who keep it.
+    """
+    own = np.asarray if len(batch.x) == 1 else np.array
+    y = batch.labels.get(output.labels)
     above = np.flatnonzero(errors > floor)
     return [
-        Found(float(errors[i]), x[i].copy(), None if y is None else y[i].copy(), got[i].copy())
+        Found(float(errors[i]), own(batch.x[i]), None if y is None else own(y[i]), np.array(got[i]))
         for i in above[np.argsort(-errors[above], kind="stable")[:KEPT]]
     ]
 
@@ -111,7 +116,7 @@ class Tallies:
     def of(self, batch: Batch, output: Output, who: str) -> Tally:
         label = batch.label if output.labels else ""
         key = Key(output.name, label, batch.x.dtype.str[1:], who, batch.classes)
-        return self.by_key.setdefault(key, Tally())
+        return self.by_key.setdefault(key, Tally(KEPT if batch.classes <= LONGEST else 1))
 
     def add(self, batch: Batch, results: dict[str, dict[str, np.ndarray]]) -> None:
         """`results` is {output: {library: result}}. Equal bits are judged once."""
@@ -121,14 +126,13 @@ class Tallies:
         judged = self._pool.map(lambda part: _judge(batch.rows(part), distinct, part), parts)
         for part, errors in zip(parts, judged):
             for output in batch.outputs:
-                for (owners, got), (error, total) in zip(
-                    distinct[output.name], errors[output.name]
-                ):
-                    y = batch.labels.get(output.labels)
-                    for who in owners:
-                        self.of(batch, output, who).add(
-                            error, total, batch.x[part], None if y is None else y[part], got[part]
-                        )
+                results_and_errors = zip(distinct[output.name], errors[output.name])
+                for (owners, got), (error, total) in results_and_errors:
+                    tallies = [self.of(batch, output, who) for who in owners]
+                    floor = min(tally.floor for tally in tallies)
+                    found = _found(batch.rows(part), output, got[part], error, floor)
+                    for tally in tallies:
+                        tally.add(got[part].size, total, found)
 
     def compare_bits(self, results: dict[str, dict[str, np.ndarray]], isas: list[str]) -> None:
         """Count the values in which the first of these ISAs and each other differ."""
@@ -170,9 +174,9 @@ def _judge(batch: Batch, distinct: dict, part: slice) -> dict[str, list[tuple[np
 
 def worst(batch: Batch, output: Output, got: np.ndarray) -> list[Found]:
     """The worst inputs of a batch for one output."""
-    y = batch.labels.get(output.labels)
-    errors, _ = bulk.errors(got, output.truth(_exact(batch), y))
-    return _found(errors, -1.0, batch.x, y, got)
+    want = output.truth(_exact(batch), batch.labels.get(output.labels))
+    errors, _ = bulk.errors(got, want)
+    return _found(batch, output, got, errors, -1.0)
 
 
 def settle(output: Output, found: Found) -> Settled:
@@ -182,7 +186,7 @@ def settle(output: Output, found: Found) -> Settled:
     if output in ELEMENTS:
         exact = truth.Elements(x, truth.MULTI) if np.isfinite(x) else bulk.Elements(x)
     else:
-        exact = truth.Rows(x, truth.MULTI if x.size <= LONGEST_SETTLED else None)
+        exact = truth.Rows(x, truth.MULTI if x.size <= LONGEST else None)
     want = output.truth(exact, y)
     got = found.got[None]
     error = ulp_error(got, want)
