@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+import cecore
 from tests.outputs import BY_NAME
 
 _ALIGNMENT = 64
@@ -59,8 +60,6 @@ class _Arena:
 
 def _serve(connection, path: str, size: int) -> None:
     """Runs in the child: name the ISA, then compute what is asked for until None comes."""
-    import cecore
-
     with open(path, "r+b") as file:
         memory = mmap.mmap(file.fileno(), size)
     connection.send(cecore.isa())
