@@ -256,7 +256,7 @@ class Share:
 
     def of(self, batch: Batch) -> Batch:
         finite = np.flatnonzero(np.isfinite(batch.x.reshape(len(batch.x), -1)).all(axis=1))
-        first = -self._seen[batch.title] % SHARE
+        first = (SHARE // 2 - self._seen[batch.title]) % SHARE
         self._seen[batch.title] += len(finite)
         return batch.rows(finite[first::SHARE])
 
