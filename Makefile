@@ -34,8 +34,19 @@ test-isa: .venv/test ## The whole suite once for each instruction set that this 
 
 build: .venv/built ## Compile the extension into the source tree
 
-ulp: .venv/test ## Measure the error of every output, in units in the last place
-	$(BIN)/python -m tests.ulp_report
+ulp: .venv/test ## Measure the error of every output on a sample, in units in the last place
+	$(BIN)/python -m tests.accuracy exhaustive --quick
+	$(BIN)/python -m tests.accuracy samples --quick
+
+exhaustive: .venv/test ## The same for every float32 input of what has but one, 2^32 of them
+	$(BIN)/python -m tests.accuracy exhaustive
+
+# A bound that is missed stops nothing before the page says so.
+accuracy: .venv/test .venv/accuracy ## All of it, beside other libraries, into docs/accuracy.md: about 40 minutes
+	rm -f build/accuracy_exhaustive.json build/accuracy_samples.json
+	-$(BIN)/python -m tests.accuracy exhaustive
+	-$(BIN)/python -m tests.accuracy samples
+	$(BIN)/python -m tests.accuracy.page build/accuracy_exhaustive.json build/accuracy_samples.json
 
 bench: .venv/bench ## Time loss and gradient beside the peers
 	$(BIN)/python bench/first_figures.py
@@ -43,8 +54,8 @@ bench: .venv/bench ## Time loss and gradient beside the peers
 lint: .venv/lint ## ruff, and the C sources: ASCII and without a compiler warning
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	! grep -rnP '[^\x00-\x7F]' --include=*.[ch] src include
-	for file in src/*.c src/isa/*.c; do $(STRICT) -fopenmp -DCECORE_OPENMP $$file || exit 1; done
+	! grep -rnP '[^\x00-\x7F]' --include=*.[ch] src include tests
+	for file in src/*.c src/isa/*.c tests/c/*.c; do $(STRICT) -fopenmp -DCECORE_OPENMP $$file || exit 1; done
 	$(STRICT) src/parallel.c
 
 types: .venv/lint ## mypy
@@ -82,8 +93,8 @@ clean: ## Remove everything that was built, .venv included
 	@touch $@
 
 # One stamp for each extra of pyproject.toml; cecore itself is installed already.
-.venv/demo .venv/test .venv/lint .venv/bench: .venv/%: pyproject.toml | .venv/built
+.venv/demo .venv/test .venv/lint .venv/bench .venv/accuracy: .venv/%: pyproject.toml | .venv/built
 	$(BIN)/pip install -q 'cecore[$*]'
 	@touch $@
 
-.PHONY: help demo test test-isa build ulp bench lint types docs-check serial asan wheel clean
+.PHONY: help demo test test-isa build ulp exhaustive accuracy bench lint types docs-check serial asan wheel clean

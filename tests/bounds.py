@@ -1,4 +1,4 @@
-"""The contract's error bounds: the one place where they stand, read by the tests and `make ulp`.
+"""The contract's error bounds: the one place where they stand, read by the tests and the ULP tool.
 
 A bound holds for float32 and float64, every ISA, every K, every finite input and every layout, and
 on what the user receives. ULP is fractional: |computed - exact| / ulp(exact), see ulp.py.

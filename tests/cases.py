@@ -110,9 +110,15 @@ def tiny(rng, n, k, dtype):
     return _signs(rng, (n, k)) * _log_uniform(rng, np.finfo(dtype).tiny * 2.0**-20, 1, (n, k))
 
 
+def balanced(rng, n, k, dtype):
+    """Shifted so that logsumexp is a rounding away from 0."""
+    x = rng.normal(size=(n, k)) * _log_uniform(rng, 1e-3, 30, (n, 1))
+    return x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+
+
 FAMILIES: tuple[Callable, ...] = (
     normal, one_large, equal, equal_but_two, ties, near_ties, offset, masked, subnormal, spread,
-    dominant, confident, huge, tiny,
+    dominant, confident, huge, tiny, balanced,
 )  # fmt: skip
 
 
@@ -133,8 +139,12 @@ def labels(rng, x: np.ndarray) -> np.ndarray:
 
 
 def soft_labels(rng, x: np.ndarray) -> np.ndarray:
-    """By turns one-hot, near one-hot, near uniform, random, unnormalised, mostly zero."""
+    """By turns one-hot, near one-hot, near uniform, random, unnormalised, mostly zero, and the
+    prediction itself, where the gradient has its zero."""
     n, k = x.shape
+    with np.errstate(over="ignore"):  # x - max may be -inf
+        prediction = np.exp(x.astype(float) - x.max(axis=1, keepdims=True))
+    prediction /= prediction.sum(axis=1, keepdims=True)
     hot = np.zeros((n, k))
     hot[np.arange(n), labels(rng, x)] = 1
     noise = rng.exponential(size=(n, k))
@@ -147,6 +157,7 @@ def soft_labels(rng, x: np.ndarray) -> np.ndarray:
         noise,
         noise * _log_uniform(rng, 1e-3, 1e3, (n, 1)),
         np.where(rng.random((n, k)) < 0.1, noise, 0),
+        prediction,
     ])  # fmt: skip
     y = kinds[rng.integers(len(kinds), size=n), np.arange(n)]
     return np.where(np.isfinite(x), y, 0).astype(x.dtype)
@@ -174,8 +185,10 @@ def hard_labels_01(rng, x: np.ndarray) -> np.ndarray:
 
 
 def soft_labels_01(rng, x: np.ndarray) -> np.ndarray:
-    """In [0, 1]: anywhere, near 0, near 1, and the hard labels between them."""
+    """In [0, 1]: anywhere, near 0, near 1, hard labels, and the prediction, the gradient's zero."""
     edge = _log_uniform(rng, 1e-12, 0.5, x.shape)
-    kinds = np.stack([rng.random(x.shape), edge, 1 - edge, rng.integers(2, size=x.shape)])
+    prediction = 1 / (1 + np.exp(-np.clip(x.astype(float), -700, None)))
+    hard = rng.integers(2, size=x.shape)
+    kinds = np.stack([rng.random(x.shape), edge, 1 - edge, hard, prediction])
     turn = rng.integers(len(kinds), size=x.shape)
     return np.choose(turn, kinds).astype(x.dtype)

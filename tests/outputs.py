@@ -2,6 +2,7 @@
 
 `call(x, y, **where)` is what a user writes, `truth(t, y)` a method of truth.Rows or truth.Elements;
 y comes from `labels(rng, x)`, None for outputs without labels. A name is a key of bounds.BOUNDS.
+An output of a row operation has one value a class, or one a row.
 """
 
 from __future__ import annotations
@@ -21,13 +22,19 @@ class Output(NamedTuple):
     call: Callable
     truth: Callable
     labels: Callable | None = None
+    one_a_row: bool = False
 
 
 ROWS = (
-    Output("logsumexp", lambda x, y, **k: ce.logsumexp(x, **k), lambda t, y: t.logsumexp()),
+    Output(
+        "logsumexp",
+        lambda x, y, **k: ce.logsumexp(x, **k),
+        lambda t, y: t.logsumexp(),
+        one_a_row=True,
+    ),
     Output("softmax", lambda x, y, **k: ce.softmax(x, **k), lambda t, y: t.softmax()),
     Output("log_softmax", lambda x, y, **k: ce.log_softmax(x, **k), lambda t, y: t.log_softmax()),
-    Output("loss, sparse labels", _softmax.loss, lambda t, y: t.loss(y), cases.labels),
+    Output("loss, sparse labels", _softmax.loss, lambda t, y: t.loss(y), cases.labels, True),
     Output("gradient, sparse labels", _softmax.gradient, lambda t, y: t.gradient(y), cases.labels),
     Output(
         "hessian, sparse labels",
@@ -35,7 +42,9 @@ ROWS = (
         lambda t, y: t.hessian(),
         cases.labels,
     ),
-    Output("loss, dense labels", _softmax.loss, lambda t, y: t.dense_loss(y), cases.soft_labels),
+    Output(
+        "loss, dense labels", _softmax.loss, lambda t, y: t.dense_loss(y), cases.soft_labels, True
+    ),
     Output(
         "gradient, dense labels",
         _softmax.gradient,

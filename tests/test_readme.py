@@ -45,8 +45,9 @@ def test_snippets_run_one_after_another():
 
 
 def test_links_lead_to_files():
-    for link in re.findall(r"\]\(([^)#]+)\)", README + NUMERICS):
-        assert (ROOT / link).is_file(), link
+    for folder, text in ((ROOT, README), (ROOT / "docs", NUMERICS)):
+        for link in re.findall(r"\]\(([^)#]+)\)", text):
+            assert (folder / link).is_file(), link
 
 
 def test_bounds_in_the_documentation_are_the_contract():

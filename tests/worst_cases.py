@@ -52,7 +52,25 @@ RANGE = (
     ("a gap that no exp can see", (1e30, -1e30, 1e30)),
 )
 
-ROWS = CONFIDENT_ROWS + SHIFTS + SUMS + RANGE
+# Found uphill by tests.accuracy: 1.50 to 1.56 ULP of softmax, gradient and Hessian, 1.05 to 1.1
+# of logsumexp and log_softmax; elements where exp(-|x|) passes the smallest normal, 0.75.
+CLIMBED = (
+    ("float32 softmax above 1/2", ("0x1.fff7d6p-25", "0x1.190004p-14")),
+    ("float32 logsumexp", ("0x1.c8e638p-5", "-0x1.f0214ap-2")),
+    ("float64 logsumexp", ("0x1.f2c4c39609c34p-3", "-0x1.1ddd90adf3e83p-1")),
+    ("float64 log_softmax", ("-0x1.e576f808a1c31p-2", "-0x1.f4fc1facf8595p-1")),
+    (
+        "float64 Hessian, 1e-24",
+        ("-0x1.01c337a26c2d4p+6", "-0x1.e5920b3b974fap+2", "-0x1.3be7a2c9a605cp+5"),
+    ),
+    ("float64 loss, subnormal", ("-0x1.66a12e3390790p+9", "-0x1.10eeb7ca51691p+3")),
+    ("float64 sigmoid, subnormal", ("0x1.623990ed17810p+9", 0.0)),
+    ("float64 log_sigmoid, subnormal", ("0x1.623993570cffbp+9", 0.0)),
+    ("float32 sigmoid, subnormal", (-87.92228698730469, 0.0)),
+    ("float32 log_sigmoid, subnormal", (87.45966339111328, 0.0)),
+)
+
+ROWS = CONFIDENT_ROWS + SHIFTS + SUMS + RANGE + CLIMBED
 
 # A weight or Y lifts a subnormal p into the normal range, where its rounding would show.
 WEIGHTED_ROWS = (
@@ -66,6 +84,18 @@ WEIGHTED_ROWS = (
     ("m - x overflows float64, y (m - x) does not", (1.7e308, -1.7e308), (0.9, 0.1), 1.0),
     ("m - x overflows float32, y (m - x) does not", (3.3e38, -3.3e38), (0.9, 0.1), 1.0),
     ("weight pulls a loss back that overflows", (3.3e38, -3.3e38), (0.0, 1.0), 0.25),
+    (
+        "float32 Hessian, found uphill: 1.54 ULP",
+        ("-0x1.1ef340p+3", "-0x1.6b1dd4p+6"),
+        ("0x1.1ae9e2p-3", "0x1.b8a432p-1"),
+        1.0,
+    ),
+    (
+        "float32 gradient, found uphill: 1.5 ULP, a subnormal label",
+        ("0x1.4d4272p-12", "0x1.5e7258p-9"),
+        ("0x1p-148", "0x1.fffffcp-1"),
+        1.0,
+    ),
     (
         "ordinary float32 logits, Y p (1 - p) rounded more than once",
         ("0x1.0b5f4cp-1", "0x1.0ae8a4p-2"),
@@ -86,4 +116,13 @@ WEIGHTED_ELEMENTS = (
     ("weight takes a float64 Hessian into the subnormals", -705.0, 0.0, 1e-3),
     ("weight takes a float32 Hessian into the subnormals", -85.0, 0.0, 1e-3),
     ("weight near the end of the range", -70.0, 1.0, 1e30),
+    ("float32 loss, found uphill: 1.49 ULP", "0x1.fc6f06p+5", "0x1.fe8c2ep-2", 1.0),
+    ("float32 gradient, found uphill: 1.01 ULP", "0x1.f1f98cp-2", "0x1.3ad0b0p-5", 1.0),
+    ("float64 loss, found uphill: 1.47 ULP", "0x1.f2bd1a5f2d399p+7", "0x1.f890c97a4a52dp-2", 1.0),
+    (
+        "float64 gradient, found uphill: 1.01 ULP",
+        "0x1.cf91623e3789ep-1",
+        "0x1.7a3cc170983eep-3",
+        1.0,
+    ),
 )
