@@ -1,8 +1,9 @@
 /* From a stored e_j to softmax, gradient and Hessian: one element at a time, rounded once.
  *
  * e_j is in the scale of its block, so p_j = e_j (hi + lo) 2^a, where hi + lo is 1/S with the
- * block's factor and, for a gradient, the row's weight. a takes a negative exponent that hi and lo
- * could not carry, so that products round into the subnormals once, with the last multiplication.
+ * block's factor and, for a gradient, the row's weight. a takes most of a negative exponent, so
+ * that products round into the subnormals once, with the last multiplication. (With 2^a in hi and
+ * lo, e_j lo would vanish where p_j is close to the subnormals: up to half a unit.)
  */
 
 typedef struct { vec power, hi, lo; } scale;
@@ -15,12 +16,10 @@ typedef struct {
     vmask live;    /* weight 0 gives 0 whatever the logits */
 } finish;
 
-/* x 2^exponent, the power apart where the exponent is beyond that of an ordinary row, -BIAS, and
- * so close to the least that lo might vanish. */
+/* x 2^exponent, the power apart as far as it may be. */
 CE_INLINE scale split_scale(ext x, vec exponent)
 {
-    const vec far = v_keep(v_lt(exponent, v_set1(-BIAS - 8)), exponent);
-    const vec a = v_max(v_set1(POW_MIN), far);
+    const vec a = v_max(v_set1(POW_MIN), v_min(v_set1(0), exponent));
     const ext rest = x_scale(x, v_sub(exponent, a));
     return (scale){v_pow2(a), x_hi(rest), x_lo(rest)};
 }
@@ -52,13 +51,10 @@ CE_ONCE void finish_set(finish *q, const row_end *z, const weights *w, const rea
     }
 }
 
-CE_INLINE vec finish_ordinary(const finish *q, vec e)
-{
-    return v_fma(e, q->p.hi, v_mul(e, q->p.lo));
-}
 CE_INLINE vec finish_softmax(const finish *q, vec e)
 {
-    return v_keep(q->live, v_mul(finish_ordinary(q, e), q->p.power));
+    const vec p = v_fma(e, q->p.hi, v_mul(e, q->p.lo));
+    return v_keep(q->live, v_mul(p, q->p.power));
 }
 
 /* Y p - y with both products exact: the larger of the two terms sets the error. */

@@ -172,30 +172,26 @@ CE_INLINE finish finish_lane(const finish *q, int i, int op)
     return r;
 }
 
-/* Softmax and sparse gradients whose power is 1 and weight is not 0; a step is a cache line of out,
- * as stores across two lines take twice as long. */
-CE_ONCE void wide_ordinary(const finish *q, ptrdiff_t n, io *out)
+/* Softmax and sparse gradients. A step is a cache line of out: stores across two take twice as
+ * long. */
+CE_ONCE void wide_softmax(const finish *q, ptrdiff_t n, io *out)
 {
     const finish r = *q; /* out may be anywhere, but not here */
     const ptrdiff_t head = (ptrdiff_t)(-(uintptr_t)out % (VL * sizeof(io)) / sizeof(io));
     ptrdiff_t j = head < n ? head : n;
     if (j > 0)
-        v_store_n(out, finish_ordinary(&r, v_load_n(out, (int)j, 0)), (int)j);
+        v_store_n(out, finish_softmax(&r, v_load_n(out, (int)j, 0)), (int)j);
     for (; j + VL <= n; j += VL)
-        v_store(out + j, finish_ordinary(&r, v_load(out + j)));
+        v_store(out + j, finish_softmax(&r, v_load(out + j)));
     if (j < n)
-        v_store_n(out + j, finish_ordinary(&r, v_load_n(out + j, (int)(n - j), 0)), (int)(n - j));
-}
-CE_INLINE int is_ordinary(const finish *q)
-{
-    return !m_any(v_ne(v_keep(q->live, q->p.power), v_set1(1)));
+        v_store_n(out + j, finish_softmax(&r, v_load_n(out + j, (int)(n - j), 0)), (int)(n - j));
 }
 
 /* From the e_j in out to the results of n classes. */
 CE_INLINE void wide_finish(const finish *q, label_run y, ptrdiff_t n, io *out, io *hessian, int op)
 {
-    if (!op_is_dense(op) && !op_has_hessian(op) && is_ordinary(q)) {
-        wide_ordinary(q, n, out);
+    if (!op_is_dense(op) && !op_has_hessian(op)) {
+        wide_softmax(q, n, out);
         return;
     }
     const ptrdiff_t run = op_is_dense(op) ? CE_STAGE : n;
