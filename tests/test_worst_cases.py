@@ -83,7 +83,6 @@ def test_weighted_elements(dtype, reason, x, y, weight):
             _assert_within_bound(output, computed, exact, reason)
 
 
-@pytest.mark.xfail(strict=True, reason="products y (m - x) under 2^-1022 are rounded one by one")
 def test_labels_under_the_normal_range():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(1, 1000)), rng.random((1, 1000)) * 1e-312
