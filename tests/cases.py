@@ -142,8 +142,9 @@ def soft_labels(rng, x: np.ndarray) -> np.ndarray:
     """By turns one-hot, near one-hot, near uniform, random, unnormalised, mostly zero, and the
     prediction itself, where the gradient has its zero."""
     n, k = x.shape
-    with np.errstate(over="ignore"):  # x - max may be -inf
+    with np.errstate(over="ignore", invalid="ignore"):  # x - max may be -inf, and inf - inf
         prediction = np.exp(x.astype(float) - x.max(axis=1, keepdims=True))
+    prediction = np.where(np.isnan(prediction), 1, prediction)
     prediction /= prediction.sum(axis=1, keepdims=True)
     hot = np.zeros((n, k))
     hot[np.arange(n), labels(rng, x)] = 1
