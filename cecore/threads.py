@@ -6,7 +6,8 @@ affinity, as it is at the call, and its container's quota, as it was at the firs
 are the same bits for any number of threads.
 
 Each thread that calls brings its own workers: c threads of Python that call at once occupy at most
-c times the number of threads of a call. A child of fork has no workers and computes alone.
+c times the number of threads of a call. A child of fork has no workers and computes alone, which
+it knows only if cecore was imported before the fork.
 """
 
 from __future__ import annotations
