@@ -9,6 +9,10 @@ SOURCES := $(wildcard setup.py pyproject.toml include/*.h src/*.c src/*/*.[ch] c
 SANITIZE := -g1 -O1 -DCE_LET_COMPILER_INLINE= -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
 
+# clang, since gcc's OpenMP runtime tells the sanitizer nothing of its barriers; libarcher does. The
+# sanitizer's runtime is gcc's, since a shared one of clang's own cannot be relied on (14 crashes).
+THREAD_SANITIZE := -g1 -O1 -DCE_LET_COMPILER_INLINE= -fno-omit-frame-pointer -fsanitize=thread
+
 SANITIZED_TESTS := special_values properties arrays labels errors functional losses
 
 STRICT := $(CC) -fsyntax-only -std=c11 -Wall -Wextra -Werror -DCECORE_PORTABLE -Iinclude
@@ -33,6 +37,16 @@ test-isa: .venv/test ## The whole suite once for each instruction set that this 
 		echo "CECORE_ISA=$$isa" && CECORE_ISA=$$isa $(BIN)/pytest -q || exit 1; done
 
 build: .venv/built ## Compile the extension into the source tree
+
+soak: .venv/test ## 100 children by every way to start one, and 100 times 32 threads at once
+	for scenario in $$($(BIN)/python -m tests.processes); do \
+		echo "$$scenario" && timeout 600 $(BIN)/python -m tests.processes $$scenario 100 || exit 1; done
+
+coexist: .venv/test .venv/coexist ## Beside torch, scikit-learn, XGBoost and LightGBM, imported before and after
+	$(BIN)/pytest -q tests/coexistence.py
+
+digests: .venv/test ## Store this version's bits: only when they are meant to change
+	for isa in scalar ""; do CECORE_ISA=$$isa $(BIN)/python -m tests.digests || exit 1; done
 
 ulp: .venv/test ## Measure the error of every output on a sample, in units in the last place
 	$(BIN)/python -m tests.accuracy exhaustive --quick
@@ -72,8 +86,16 @@ asan: .venv/test ## Shapes, layouts and special values under the address and und
 	CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(BIN)/python setup.py -q build -b build/asan --build-lib build/asan/lib
 	for isa in portable ""; do \
 		CECORE_ISA=$$isa PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
-		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+		PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 		.ci/suite $(BIN)/python build/asan/lib $(SANITIZED_TESTS:%=tests/test_%.py) || exit 1; done
+
+tsan: .venv/test ## Threads, forks and the crowd under the thread sanitizer; needs clang and libomp
+	CC=clang LDSHARED="clang -shared" CFLAGS="$(THREAD_SANITIZE)" LDFLAGS="$(THREAD_SANITIZE)" \
+		CECORE_OPENMP=require $(BIN)/python setup.py -q build -b build/tsan --build-lib build/tsan/lib
+	TSAN_OPTIONS="ignore_noninstrumented_modules=1" \
+		OMP_TOOL_LIBRARIES="$$(clang -print-resource-dir)/../../libarcher.so" \
+		PRELOAD="$$(gcc -print-file-name=libtsan.so)" \
+		.ci/suite $(BIN)/python build/tsan/lib tests/test_threads.py tests/test_processes.py
 
 wheel: .venv/tools ## sdist and wheel, with checks of their contents and of the machine code
 	.ci/wheel
@@ -93,8 +115,8 @@ clean: ## Remove everything that was built, .venv included
 	@touch $@
 
 # One stamp for each extra of pyproject.toml; cecore itself is installed already.
-.venv/demo .venv/test .venv/lint .venv/bench .venv/accuracy: .venv/%: pyproject.toml | .venv/built
+.venv/demo .venv/test .venv/lint .venv/bench .venv/accuracy .venv/coexist: .venv/%: pyproject.toml | .venv/built
 	$(BIN)/pip install -q 'cecore[$*]'
 	@touch $@
 
-.PHONY: help demo test test-isa build ulp exhaustive accuracy bench lint types docs-check serial asan wheel clean
+.PHONY: help demo test test-isa build soak coexist digests ulp exhaustive accuracy bench lint types docs-check serial asan tsan wheel clean

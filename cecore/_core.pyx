@@ -42,6 +42,7 @@ cdef extern from "cecore.h" nogil:
     ptrdiff_t ce_find_bad(const ce_array *, const ptrdiff_t *, ce_check, ptrdiff_t, int)
     double ce_sum(const ce_array *, const ptrdiff_t *)
     int ce_max_threads()
+    int ce_usable_cpus()
     const char *ce_threading()
 
 ctypedef fused real:
@@ -143,8 +144,13 @@ def available_isas():
 
 
 def max_threads():
-    """Threads that the runtime would use by itself; 1 without OpenMP."""
+    """Threads that the runtime would use by itself; 1 without OpenMP and in a forked child."""
     return ce_max_threads()
+
+
+def usable_cpus():
+    """CPUs that the calling thread may run on now; 1 likewise."""
+    return ce_usable_cpus()
 
 
 def threading():

@@ -1,4 +1,4 @@
-"""How many CPUs this process may keep busy: its affinity and its control group's quota.
+"""How many CPUs the control group of this process lets it keep busy.
 
 The kernel throttles a group that uses up its quota for the rest of the period, so threads beyond
 the quota make every call slower. Files: Linux Admin Guide, cgroup-v2 (`cpu.max`) and the CFS
@@ -14,13 +14,10 @@ from collections.abc import Iterator
 
 
 @functools.cache
-def usable_cpus() -> int:
-    """Return the smaller of the CPU affinity and the quota, rounded up; found once."""
-    if hasattr(os, "sched_getaffinity"):
-        affinity = len(os.sched_getaffinity(0))
-    else:
-        affinity = os.cpu_count() or 1
-    return max(1, math.ceil(min(affinity, quota())))
+def whole_quota() -> float:
+    """Return the quota rounded up to whole CPUs; found once."""
+    limit = quota()
+    return limit if math.isinf(limit) else math.ceil(limit)
 
 
 def quota(root: str = "/") -> float:

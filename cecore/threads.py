@@ -1,8 +1,13 @@
 """How many threads a call may use: for the process, for the calling thread or task, by default.
 
 The default is OpenMP's own number, which follows `OMP_NUM_THREADS` and threadpoolctl. Without
-`OMP_NUM_THREADS` it is at most the number of CPUs that the process may use: the smaller of its
-CPU affinity and its container's quota. The results are the same bits for any number of threads.
+`OMP_NUM_THREADS` it is at most the number of CPUs that the caller may use: the smaller of its CPU
+affinity, as it is at the call, and its container's quota, as it was at the first call. The results
+are the same bits for any number of threads.
+
+Each thread that calls brings its own workers: c threads of Python that call at once occupy at most
+c times the number of threads of a call. A child of fork has no workers and computes alone, which
+it knows only if cecore was imported before the fork.
 """
 
 from __future__ import annotations
@@ -14,9 +19,12 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 
 from cecore import _core
-from cecore._cpus import usable_cpus
+from cecore._cpus import whole_quota
 
 __all__ = ["get_num_threads", "num_threads", "set_num_threads"]
+
+# Where it cannot start a thread, OpenMP ends the process.
+_MOST = 1024
 
 _scoped: ContextVar[int | None] = ContextVar("cecore.num_threads", default=None)
 _process_wide: int | None = None
@@ -54,14 +62,14 @@ def set_num_threads(n: int) -> None:
     Parameters
     ----------
     n : int
-        At least 1; more than the machine has CPUs is allowed.
+        From 1 to 1024; more than the machine has CPUs is allowed.
 
     Raises
     ------
     TypeError
         `n` is not an integer.
     ValueError
-        `n` is less than 1.
+        `n` is less than 1 or more than 1024.
 
     Examples
     --------
@@ -86,14 +94,14 @@ def num_threads(n: int) -> Iterator[None]:
     Parameters
     ----------
     n : int
-        At least 1; more than the machine has CPUs is allowed.
+        From 1 to 1024; more than the machine has CPUs is allowed.
 
     Raises
     ------
     TypeError
         `n` is not an integer.
     ValueError
-        `n` is less than 1.
+        `n` is less than 1 or more than 1024.
 
     Examples
     --------
@@ -115,12 +123,16 @@ def _checked(n: int) -> int:
         raise TypeError(f"n is {n!r}, wanted an integer.") from None
     if count < 1:
         raise ValueError(f"n is {count}, wanted at least 1.")
+    if count > _MOST:
+        raise ValueError(f"n is {count}, wanted at most {_MOST}.")
     return count
 
 
 def _default() -> int:
     own = _core.max_threads()
-    return own if _OPENMP_WAS_TOLD else min(own, usable_cpus())
+    if own == 1 or _OPENMP_WAS_TOLD:
+        return own
+    return int(min(own, _core.usable_cpus(), whole_quota()))
 
 
 def _holds_a_number(variable: str) -> bool:

@@ -84,8 +84,12 @@ ptrdiff_t ce_find_bad(const ce_array *a, const ptrdiff_t shape[CE_AXES], ce_chec
 /* Sum of all elements, in a fixed order, as if added exactly and rounded once. */
 double ce_sum(const ce_array *a, const ptrdiff_t shape[CE_AXES]);
 
-/* Threads a job may use at most on this machine; 1 when built without OpenMP. */
+/* Threads that OpenMP would use by itself; 1 without it, and in a forked child. */
 int ce_max_threads(void);
+
+/* CPUs that the calling thread may run on now; 1 likewise. */
+int ce_usable_cpus(void);
+
 const char *ce_threading(void);  /* "openmp" or "none" */
 
 #endif

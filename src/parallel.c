@@ -47,6 +47,15 @@ int ce_max_threads(void)
     return 1;
 }
 
+int ce_usable_cpus(void)
+{
+#ifdef CECORE_OPENMP
+    if (!forked)
+        return omp_get_num_procs();
+#endif
+    return 1;
+}
+
 const char *ce_threading(void)
 {
 #ifdef CECORE_OPENMP
@@ -151,10 +160,15 @@ static void run_blocks(const ce_job *job, const ce_kernel *kernel, ptrdiff_t blo
     }
 }
 
+static ptrdiff_t value_size(ce_type type)
+{
+    return type == CE_F32 ? sizeof(float) : sizeof(double);
+}
+
 /* Where value i of the job goes when it is kept in a buffer that starts with value `first`. */
 static ce_array values_in(char *buffer, const ce_job *job, ptrdiff_t first)
 {
-    const ptrdiff_t size = job->type == CE_F32 ? sizeof(float) : sizeof(double);
+    const ptrdiff_t size = value_size(job->type);
     ce_array a = {buffer - first * size, {0, 0, 0, 0}, job->type};
     ptrdiff_t stride = size;
     int axis = CE_CLASS_AXIS;
@@ -211,13 +225,19 @@ static ce_partial sum_part(const ce_job *job, const ce_kernel *kernel, ptrdiff_t
     return sum;
 }
 
+/* Values a part: whole chunks, at most SUM_PARTS parts. */
+static ptrdiff_t part_size(ptrdiff_t units, ptrdiff_t chunk)
+{
+    const ptrdiff_t least = (units + SUM_PARTS - 1) / SUM_PARTS;
+    return (least + chunk - 1) / chunk * chunk;
+}
+
 static void run_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t units, ptrdiff_t chunk,
                     int threads)
 {
     ce_partial part[SUM_PARTS], sum = {0.0, 0.0};
     (void)threads;
-    const ptrdiff_t least = (units + SUM_PARTS - 1) / SUM_PARTS;
-    const ptrdiff_t size = (least + chunk - 1) / chunk * chunk;
+    const ptrdiff_t size = part_size(units, chunk);
     const ptrdiff_t parts = (units + size - 1) / size;
     OMP(parallel for schedule(dynamic) num_threads(threads) if (threads > 1))
     for (ptrdiff_t i = 0; i < parts; i++)
@@ -228,15 +248,22 @@ static void run_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t units,
     *job->total = sum.high + sum.low;
 }
 
+/* Added in the same parts as run_sum does, as one thread would have taken that way. */
 static void run_blocks_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t blocks,
-                           ptrdiff_t rows, int threads)
+                           ptrdiff_t rows, ptrdiff_t chunk, int threads)
 {
     CE_ALIGN64 char buffer[SHARED_ROWS * sizeof(double)];
     ce_partial sum = {0.0, 0.0};
     ce_job whole = *job;
     whole.value = values_in(buffer, job, 0);
     run_blocks(&whole, kernel, blocks, threads);
-    add_values(&sum, buffer, job->type, rows);
+    const ptrdiff_t size = part_size(rows, chunk), bytes = value_size(job->type);
+    for (ptrdiff_t first = 0; first < rows; first += size) {
+        ce_partial part = {0.0, 0.0};
+        add_values(&part, buffer + first * bytes, job->type,
+                   rows - first < size ? rows - first : size);
+        ce_merge(&sum, part);
+    }
     *job->total = sum.high + sum.low;
 }
 
@@ -254,7 +281,7 @@ void ce_run(const ce_job *job)
         kernels->shares_rows(job)) {
         const ptrdiff_t blocks = kernels->blocks(classes);
         if (job->total)
-            run_blocks_sum(job, kernel, blocks, rows, threads);
+            run_blocks_sum(job, kernel, blocks, rows, chunk, threads);
         else
             run_blocks(job, kernel, blocks, threads);
     } else if (job->total) {

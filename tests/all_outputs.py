@@ -72,6 +72,44 @@ def _four(loss, name, x, y, where) -> dict[str, np.ndarray]:
     }
 
 
+def row_reductions(inputs, layout: Layout = C_ORDER) -> dict[str, np.ndarray]:
+    """Every reduction of the rows, with and without weights; their gradients as rows."""
+    rows = inputs["x"]
+    x, where = layout.arrange(rows), {"axis": layout.axis}
+    weight = layout.labels(inputs["weight"], rows)
+    results = {}
+    for kind in ("sparse", "dense"):
+        y = layout.labels(inputs[kind], rows)
+        results.update(_reductions(_softmax, kind, x, y, weight, where))
+    return _as_rows(results, layout, rows)
+
+
+def element_reductions(inputs, layout: Layout = C_ORDER) -> dict[str, np.ndarray]:
+    x, weight = layout.arrange(inputs["x"]), layout.arrange(inputs["weight"])
+    results = {}
+    for kind in ("hard", "soft"):
+        y = layout.arrange(inputs[kind])
+        results.update(_reductions(_sigmoid, kind, x, y, weight, {}))
+    return _as_rows(results, layout, inputs["x"])
+
+
+def _reductions(loss, kind, x, y, weight, where) -> dict[str, np.ndarray]:
+    results = {}
+    for reduction in ("sum", "mean", "batch_mean"):
+        for weighted, weights in (("", {}), (" weighted", {"sample_weight": weight})):
+            name = f"{kind}{weighted} {reduction}"
+            options = {**where, **weights, "reduction": reduction}
+            value, gradient = loss.loss_gradient(x, y, **options)
+            results[name] = np.asarray(value)
+            results[f"{name} alone"] = np.asarray(loss.loss(x, y, **options))
+            results[f"{name} gradient"] = gradient
+    return results
+
+
+def _as_rows(results, layout, rows) -> dict[str, np.ndarray]:
+    return {name: layout.rows(r, rows) if r.ndim else r for name, r in results.items()}
+
+
 @lru_cache(maxsize=2)
 def element_inputs(dtype: str) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(1)
@@ -93,7 +131,7 @@ def element_outputs(inputs, layout: Layout = C_ORDER) -> dict[str, np.ndarray]:
         results.update(_four(_sigmoid, kind, x, y, {}))
         weight = {"sample_weight": layout.arrange(inputs["weight"])}
         results.update(_four(_sigmoid, f"{kind} weighted", x, y, weight))
-    return {name: layout.rows(result, inputs["x"]) for name, result in results.items()}
+    return _as_rows(results, layout, inputs["x"])
 
 
 def everything() -> dict[str, np.ndarray]:

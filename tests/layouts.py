@@ -44,6 +44,19 @@ def _at_byte(x: np.ndarray, offset: int) -> np.ndarray:
     return view
 
 
+def in_memory(x: np.ndarray, order, steps, offset: int = 0, gap: float = 100) -> np.ndarray:
+    """The same values, with the axes of `x` in this order of memory, outermost first.
+
+    Element i of axis a is `steps[a]` places from element i - 1, with `gap` between them; the
+    memory starts `offset` bytes past an aligned address.
+    """
+    lengths = [x.shape[a] * abs(steps[a]) for a in order]
+    memory = _at_byte(np.full(lengths, gap, x.dtype), offset)
+    view = memory.transpose(np.argsort(order))[(..., *(slice(None, None, s) for s in steps))]
+    view[...] = x
+    return view
+
+
 def _read_only(x: np.ndarray) -> np.ndarray:
     copy = x.copy()
     copy.flags.writeable = False

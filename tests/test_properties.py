@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import cecore as ce
 from tests import plain
+from tests.layouts import in_memory
 
 examples = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
@@ -25,10 +26,9 @@ def strided(draw, shape, dtype, fill):
     order = draw(st.permutations(range(len(shape))))
     steps = draw(st.lists(st.sampled_from([1, 1, 1, 2, -1, -2]), min_size=len(shape),
                           max_size=len(shape)))  # fmt: skip
-    memory = np.empty([shape[a] * abs(steps[a]) for a in order], dtype)
-    view = memory.transpose(np.argsort(order))[(..., *(slice(None, None, s) for s in steps))]
-    memory[...] = draw(st.sampled_from([np.nan, 1e4])) if memory.dtype.kind == "f" else 100
-    view[...] = fill
+    values = np.broadcast_to(fill, shape).astype(dtype)
+    gap = draw(st.sampled_from([np.nan, 1e4])) if values.dtype.kind == "f" else 100
+    view = in_memory(values, order, steps, gap=gap)
     if draw(st.booleans()):
         view.flags.writeable = False
     return view

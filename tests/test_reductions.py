@@ -37,10 +37,17 @@ CASES = {"softmax": _softmax_case, "sigmoid": _sigmoid_case}
 
 
 def _exact_sum(values) -> Fraction:
-    """In units of 2^-1127 every double is 53 bits shifted left, and integers add exactly."""
+    """In units of 2^-1127 every double is 53 bits shifted left, and integers add exactly.
+
+    The halves of the 53 bits add up in 64 bits, for each exponent apart.
+    """
     mantissa, exponent = np.frexp(np.asarray(values, np.float64))
     mantissa = np.ldexp(mantissa, 53).astype(np.int64)
-    total = sum(int(m) << int(e) for m, e in zip(mantissa, exponent + 1074, strict=True))
+    high, low = np.zeros((2, 2200), np.int64)
+    np.add.at(high, exponent + 1074, mantissa >> 27)
+    np.add.at(low, exponent + 1074, mantissa & (2**27 - 1))
+    at = np.flatnonzero(high | low)
+    total = sum((int(h) * 2**27 + int(w)) << int(e) for h, w, e in zip(high[at], low[at], at))
     return Fraction(total, 1 << (1074 + 53))
 
 
@@ -135,3 +142,24 @@ def test_a_mean_is_exact_where_a_running_sum_is_not():
                                     reduction="sum")  # fmt: skip
     each = ce.sigmoid_cross_entropy(np.zeros(1, np.float32), np.ones(1, np.float32))[0]
     _assert_close(loss, Fraction(float(each)) * n, "f4")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("case", "dtype"), [("softmax", "f4"), ("sigmoid", "f4"), ("sigmoid", "f8")]
+)
+def test_ten_million_losses(case, dtype):
+    n = 10_000_000
+    rng = np.random.default_rng(7)
+    loss = {"softmax": softmax_loss, "sigmoid": sigmoid_loss}[case]
+    shape = (n, 2) if case == "softmax" else n
+    x = rng.standard_normal(shape, np.float32).astype(dtype) * 8
+    y = rng.integers(2, size=n, dtype=np.int8)
+    weight = rng.random(n, np.float32).astype(dtype)
+    for options, weights in (({}, Fraction(n)), ({"sample_weight": weight}, _exact_sum(weight))):
+        total = _exact_sum(loss.loss(x, y, **options))
+        for threads in (1, 4):
+            with ce.num_threads(threads):
+                for reduction, divisor in (("sum", 1), ("mean", weights), ("batch_mean", n)):
+                    value = loss.loss(x, y, reduction=reduction, **options)
+                    _assert_close(value, total / divisor, dtype)

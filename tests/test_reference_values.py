@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 
 import cecore as ce
+from tests.bounds import BOUNDS
+from tests.pair import MP
+from tests.truth import Exact
+from tests.ulp import ulp_error
 
 EPS = np.finfo(np.float64).eps
 
@@ -70,6 +74,34 @@ def test_confident_row():
     np.testing.assert_allclose(gradient, [[-2.06115362e-9, 2.06115362e-9]], rtol=1e-7)
     _, hessian = ce.SoftmaxCrossEntropy().gradient_hessian(np.float32([[20, 0]]), [0])
     np.testing.assert_allclose(hessian, [[2.06115361e-9, 2.06115361e-9]], rtol=1e-7)
+
+
+def _by_definition(logits):
+    """Loss, gradient and Hessian for label 0 by the textbook's formulas, in 400 bits."""
+    e = [MP.exp(MP.mpf(float(v))) for v in logits]
+    p = [each / sum(e) for each in e]
+    gradient = [each - (j == 0) for j, each in enumerate(p)]
+    return [-MP.log(p[0])], [gradient], [[each * (1 - each) for each in p]]
+
+
+@pytest.mark.parametrize("logits", [[20, 0], [40, 0, 0], [100, 0], [16.7, 0], [12, 0, 0]], ids=str)
+def test_every_digit_of_a_confident_row(logits):
+    """Also the same bits for a label, a one-hot row of floats, and one of integers."""
+    x = np.float32([logits])
+    truth = [Exact(np.array(part, object)) for part in _by_definition(x[0])]
+    ours = ce.SoftmaxCrossEntropy()
+    results = []
+    for labels in ([0], np.eye(1, x.size, dtype=np.float32), np.eye(1, x.size, dtype=int)):
+        loss, gradient = ours.loss_gradient(x, labels)
+        _, hessian = ours.gradient_hessian(x, labels)
+        got = {"loss": loss, "gradient": gradient, "hessian": hessian}
+        for (name, values), exact in zip(got.items(), truth):
+            assert values.dtype == np.float32
+            assert (values != 0).all()
+            errors = ulp_error(values, exact)
+            assert errors.max() <= BOUNDS[f"{name}, sparse labels"].ulp, (name, labels)
+        results.append([values.tobytes() for values in got.values()])
+    assert results[0] == results[1] == results[2]
 
 
 X = np.concatenate([np.linspace(-800, 800, 801), np.linspace(-3, 3, 101)])

@@ -1,4 +1,7 @@
-"""The same bits: for any number of threads, batch, place in it, layout, method and SIMD ISA."""
+"""The same bits: for any number of threads, batch, place in it, layout, method and SIMD ISA.
+
+First by tables of cases, then over random shapes, dtypes, layouts, threads and cuts of the batch.
+"""
 
 import os
 import subprocess
@@ -7,17 +10,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import cecore as ce
+from tests import cases
 from tests.all_outputs import (
     CLASSES,
     DTYPES,
     element_inputs,
     element_outputs,
+    element_reductions,
     row_inputs,
     row_outputs,
+    row_reductions,
 )
-from tests.layouts import LAYOUTS
+from tests.layouts import LAYOUTS, Layout, in_memory
 
 ROOT = Path(__file__).parent.parent
 THREADS = (1, 2, 3, 8)
@@ -116,6 +124,131 @@ def test_an_element_alone_or_anywhere(dtype):
         part = slice(start, start + 1 + start % 5)
         want = {name: values[part] for name, values in reference.items()}
         _assert_same_bits(element_outputs(_rows_of(inputs, part)), want, f"from {start}")
+
+
+examples = settings(
+    deadline=None,
+    max_examples=12,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+# Half types and other byte orders are computed in another type, and rounded back.
+ANY_DTYPE = st.sampled_from(["f2", "f4", "f4", "f8", "f8", ">f4", ">f8"])
+ANY_THREADS = st.integers(1, 8)
+# Enough elements that a call shares them out, and so few that it does not.
+LONG, SHORT = 70_000, 100
+
+
+@st.composite
+def _shapes(draw, classes):
+    """One to three axes of rows, for a call that uses threads or for one that does not."""
+    wanted = max(1, draw(st.sampled_from([LONG, SHORT])) // classes)
+    inner = draw(st.lists(st.integers(1, 5), max_size=2))
+    return (max(1, wanted // max(1, int(np.prod(inner)))) + draw(st.integers(0, 17)), *inner)
+
+
+@st.composite
+def _layouts(draw, shape, axis):
+    """Axes in any order of memory, with gaps, reversed, off their natural address."""
+    order = draw(st.permutations(range(len(shape))))
+    steps = draw(st.lists(st.sampled_from([1, 1, 2, -1, -2]), min_size=len(shape),
+                          max_size=len(shape)))  # fmt: skip
+    offset = draw(st.sampled_from([0, 0, 1, 4, 8, 60]))
+    moved = np.moveaxis(np.empty(shape), axis, -1).shape
+
+    def arrange(x):
+        return in_memory(np.moveaxis(x.reshape(moved), -1, axis), order, steps, offset)
+
+    return Layout(f"{shape}, axis {axis}, order {order}, steps {steps}, {offset}", arrange, axis)
+
+
+@st.composite
+def row_problems(draw):
+    """Inputs (n, K), and a layout in which they are the same numbers."""
+    k = draw(st.one_of(st.integers(2, 40), st.sampled_from([63, 64, 65, 100, 1000, 4097, 9001])))
+    shape = list(draw(_shapes(k)))
+    axis = draw(st.integers(0, len(shape)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    x = rng.normal(size=(int(np.prod(shape)), k)) * 10.0 ** rng.uniform(-2, 2, (1, 1))
+    x = x.astype(draw(ANY_DTYPE))
+    inputs = {"x": x, "sparse": cases.labels(rng, x), "dense": cases.soft_labels(rng, x),
+              "weight": rng.random(len(x))}  # fmt: skip
+    shape.insert(axis, k)
+    return inputs, draw(_layouts(tuple(shape), axis))
+
+
+@st.composite
+def element_problems(draw):
+    shape = draw(_shapes(1))
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    x = (rng.normal(size=shape) * 10.0 ** rng.uniform(-2, 2)).astype(draw(ANY_DTYPE))
+    inputs = {"x": x, "hard": cases.hard_labels_01(rng, x), "soft": cases.soft_labels_01(rng, x),
+              "weight": rng.random(shape)}  # fmt: skip
+    return inputs, draw(_layouts(shape, len(shape) - 1))
+
+
+PROBLEMS = {
+    "rows": (row_problems(), row_outputs, row_reductions),
+    "elements": (element_problems(), element_outputs, element_reductions),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", PROBLEMS)
+@given(data=st.data(), threads=ANY_THREADS)
+@examples
+def test_any_layout_and_number_of_threads(kind, data, threads):
+    """Reductions too: a sum takes the rows in their order, wherever they lie."""
+    problems, *outputs = PROBLEMS[kind]
+    inputs, layout = data.draw(problems)
+    for computed in outputs:
+        with ce.num_threads(1):
+            reference = computed(inputs)
+        with ce.num_threads(threads):
+            _assert_same_bits(computed(inputs, layout), reference, f"{threads}, {layout.name}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", PROBLEMS)
+@given(data=st.data(), threads=ANY_THREADS)
+@examples
+def test_any_cut_of_the_batch(kind, data, threads):
+    problems, outputs, _ = PROBLEMS[kind]
+    inputs, _ = data.draw(problems)
+    n = len(inputs["x"])
+    cuts = sorted([*data.draw(st.lists(st.integers(1, n), max_size=3)), n])
+    with ce.num_threads(1):
+        reference = outputs(inputs)
+    start = 0
+    for stop in cuts:
+        part = slice(start, stop)
+        if start < stop:
+            want = {name: values[part] for name, values in reference.items()}
+            with ce.num_threads(threads):
+                got = outputs(_rows_of(inputs, part))
+            _assert_same_bits(got, want, f"rows {start} to {stop} of {n}, {threads} threads")
+        start = stop
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", THREADS)
+def test_a_total_adds_in_one_order(threads):
+    """Rows that threads share by their blocks are added in the order in which one thread adds.
+
+    Losses are 1024 here, and the weights make them 1, half an ULP of 1, and terms so small that
+    the bits of the sum tell in which order they were added.
+    """
+    weights = np.zeros(30)
+    weights[:2] = 1, 2.0**-53
+    weights[2::8] = 2.0**-107
+    x = np.zeros((30, 40_000))
+    x[:, 1] = 1024
+    labels = np.zeros(30, int)
+    with ce.num_threads(1):
+        want = ce.softmax_cross_entropy(x, labels, sample_weight=weights / 1024, reduction="sum")
+    with ce.num_threads(threads):
+        ce.softmax(x)  # so that the next call is not one after a pause, which is serial
+        got = ce.softmax_cross_entropy(x, labels, sample_weight=weights / 1024, reduction="sum")
+    assert float(got).hex() == float(want).hex()
 
 
 SAME_METHODS = (

@@ -94,6 +94,8 @@ def test_wrong_numbers_of_threads(setter):
     before = ce.get_num_threads()
     with pytest.raises(ValueError, match="n is 0, wanted at least 1"):
         setter(0)
+    with pytest.raises(ValueError, match="n is 1025, wanted at most 1024"):
+        setter(1025)
     with pytest.raises(TypeError, match=r"n is 1\.5, wanted an integer"):
         setter(1.5)
     assert ce.get_num_threads() == before
@@ -108,14 +110,21 @@ def test_values_of_omp_num_threads_that_openmp_obeys(variable, expected):
 
 
 @pytest.mark.parametrize(
-    ("own", "cpus", "told", "expected"),
-    [(6, 2, False, 2), (1, 4, False, 1), (6, 2, True, 6)],
-    ids=["quota", "OpenMP's own", "OMP_NUM_THREADS"],
+    ("own", "cpus", "quota", "told", "expected"),
+    [
+        (6, 4, 2, False, 2),
+        (6, 4, np.inf, False, 4),
+        (1, 4, 4, False, 1),
+        (3, 4, 4, False, 3),
+        (6, 4, 2, True, 6),
+    ],
+    ids=["quota", "affinity", "OpenMP of one thread", "OpenMP's own", "OMP_NUM_THREADS"],
 )
-def test_the_default(monkeypatch, own, cpus, told, expected):
+def test_the_default(monkeypatch, own, cpus, quota, told, expected):
     """OpenMP's own number already follows OMP_NUM_THREADS and threadpoolctl."""
     monkeypatch.setattr(_core, "max_threads", lambda: own)
-    monkeypatch.setattr(threads, "usable_cpus", lambda: cpus)
+    monkeypatch.setattr(_core, "usable_cpus", lambda: cpus)
+    monkeypatch.setattr(threads, "whole_quota", lambda: quota)
     monkeypatch.setattr(threads, "_OPENMP_WAS_TOLD", told)
     assert ce.get_num_threads() == expected
 
@@ -164,9 +173,10 @@ def test_no_control_groups(tmp_path):
     assert _cpus.quota(str(tmp_path)) == np.inf
 
 
-def test_usable_cpus_rounds_the_quota_up(monkeypatch):
-    monkeypatch.setattr(_cpus, "quota", lambda: 0.5)
-    assert _cpus.usable_cpus.__wrapped__() == 1
+@pytest.mark.parametrize(("quota", "cpus"), [(0.5, 1), (2, 2), (2.1, 3), (np.inf, np.inf)])
+def test_a_part_of_a_cpu_counts_as_one(monkeypatch, quota, cpus):
+    monkeypatch.setattr(_cpus, "quota", lambda: quota)
+    assert _cpus.whole_quota.__wrapped__() == cpus
 
 
 def test_show_config(capsys):
