@@ -19,9 +19,9 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-import cecore as ce
 import numpy as np
 
+import cecore as ce
 import machine
 
 HERE = Path(__file__).resolve().parent
@@ -89,6 +89,7 @@ def main() -> None:
     for target in TARGETS:
         rows, threads = SETTINGS[target["where"]]
         logits = 3 * np.random.default_rng(0).standard_normal((rows, CLASSES), dtype=np.float32)
+        logits[:, ::7] = -np.inf  # masked classes, which no kernel may get wrong
         tiny = np.zeros((1, 64), np.float32)
         with ce.num_threads(threads):
             times, way = (
