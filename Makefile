@@ -64,8 +64,11 @@ asan: .venv/test ## Shapes, layouts and special values under the address and und
 		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 		.ci/suite $(BIN)/python build/asan/lib $(SANITIZED_TESTS:%=tests/test_%.py) || exit 1; done
 
-wheel: .venv/tools ## sdist and wheel, with checks of their contents and of the machine code
+wheel: .venv/wheel ## sdist and wheel, with checks of their contents and of the machine code
 	.ci/wheel
+
+wheel-test: wheel ## The wheel on every Python, on the oldest and newest NumPy, and on emulated CPUs: half an hour
+	.ci/wheel_test
 
 clean: ## Remove everything that was built, .venv included
 	rm -rf .venv build dist *.egg-info cecore/*.so
@@ -82,8 +85,8 @@ clean: ## Remove everything that was built, .venv included
 	@touch $@
 
 # One stamp for each extra of pyproject.toml; cecore itself is installed already.
-.venv/demo .venv/test .venv/lint .venv/bench: .venv/%: pyproject.toml | .venv/built
+.venv/demo .venv/test .venv/lint .venv/bench .venv/wheel: .venv/%: pyproject.toml | .venv/built
 	$(BIN)/pip install -q 'cecore[$*]'
 	@touch $@
 
-.PHONY: help demo test test-isa build ulp bench lint types docs-check serial asan wheel clean
+.PHONY: help demo test test-isa build ulp bench lint types docs-check serial asan wheel wheel-test clean
