@@ -97,8 +97,11 @@ tsan: .venv/test ## Threads, forks and the crowd under the thread sanitizer; nee
 		PRELOAD="$$(gcc -print-file-name=libtsan.so)" \
 		.ci/suite $(BIN)/python build/tsan/lib tests/test_threads.py tests/test_processes.py
 
-wheel: .venv/tools ## sdist and wheel, with checks of their contents and of the machine code
+wheel: .venv/wheel ## sdist and wheel, with checks of their contents and of the machine code
 	.ci/wheel
+
+wheel-test: wheel ## The wheel on every Python, on the oldest and newest NumPy, and on emulated CPUs: half an hour
+	.ci/wheel_test
 
 clean: ## Remove everything that was built, .venv included
 	rm -rf .venv build dist *.egg-info cecore/*.so
@@ -115,8 +118,8 @@ clean: ## Remove everything that was built, .venv included
 	@touch $@
 
 # One stamp for each extra of pyproject.toml; cecore itself is installed already.
-.venv/demo .venv/test .venv/lint .venv/bench .venv/accuracy .venv/coexist: .venv/%: pyproject.toml | .venv/built
+.venv/demo .venv/test .venv/lint .venv/bench .venv/accuracy .venv/coexist .venv/wheel: .venv/%: pyproject.toml | .venv/built
 	$(BIN)/pip install -q 'cecore[$*]'
 	@touch $@
 
-.PHONY: help demo test test-isa build soak coexist digests ulp exhaustive accuracy bench lint types docs-check serial asan tsan wheel clean
+.PHONY: help demo test test-isa build soak coexist digests ulp exhaustive accuracy bench lint types docs-check serial asan tsan wheel wheel-test clean

@@ -1,6 +1,7 @@
 """Build of the extension: one flag set for all C files, OpenMP where a probe links."""
 
 import os
+import shutil
 import sysconfig
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -37,8 +38,10 @@ class BuildExt(build_ext):
 
     def build_extension(self, ext):
         msvc = self.compiler.compiler_type == "msvc"
+        if msvc:
+            self.use_clang_cl()
         flags = (
-            ["/O2", "/std:c11", "/fp:precise"]
+            ["/O2", "/std:c11", "/clang:-ffp-contract=off", "/clang:-fno-math-errno"]
             if msvc
             else ["-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
         )
@@ -66,6 +69,14 @@ class BuildExt(build_ext):
         ext.extra_link_args = [] if msvc else openmp
         ext.libraries = [] if msvc else ["m"]
         super().build_extension(ext)
+
+    def use_clang_cl(self):
+        """cl.exe cannot compile a part of a file for AVX2; clang-cl takes the same options."""
+        clang_cl = shutil.which("clang-cl")
+        if clang_cl is None:
+            raise CCompilerError("On Windows cecore is compiled by clang-cl: install LLVM.")
+        self.compiler.initialize()
+        self.compiler.cc = clang_cl
 
     def probe_openmp(self, flags):
         """The flags if a library compiles and links with them, else none."""

@@ -5,17 +5,6 @@
 
 #if CE_X86_64
 
-#if defined(_MSC_VER)
-#include <intrin.h>
-static void cpuid(unsigned leaf, unsigned sub, unsigned r[4])
-{
-    int v[4];
-    __cpuidex(v, (int)leaf, (int)sub);
-    for (int i = 0; i < 4; i++)
-        r[i] = (unsigned)v[i];
-}
-static unsigned saved_state(void) { return (unsigned)_xgetbv(0); }
-#else
 #include <cpuid.h>
 static void cpuid(unsigned leaf, unsigned sub, unsigned r[4])
 {
@@ -28,7 +17,6 @@ static unsigned saved_state(void)
     __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return low;
 }
-#endif
 
 enum { EAX, EBX, ECX, EDX };
 #define YMM_STATE 0x06u /* xmm and ymm */

@@ -1,6 +1,7 @@
 """Every output for fixed inputs, as named arrays: what must have the same bits everywhere.
 
-python -m tests.all_outputs FILE saves them, for a comparison of processes with different ISAs.
+python -m tests.all_outputs FILE saves inputs and outputs, for a comparison of processes;
+python -m tests.all_outputs against FILE computes from its inputs, and requires its outputs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ DTYPES = ("f4", "f8")
 # Around 16 and 8 lanes, the narrow kernels' end, blocks of 4096 and 2048, and many blocks.
 CLASSES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 1000, 2049, 4095, 4097,
            8193, 40_000)  # fmt: skip
+
+ELEMENTS, INPUT = "elements", ", input "  # of the names of groups and arrays
 
 _softmax = ce.SoftmaxCrossEntropy()
 _sigmoid = ce.SigmoidCrossEntropy()
@@ -134,15 +137,61 @@ def element_outputs(inputs, layout: Layout = C_ORDER) -> dict[str, np.ndarray]:
     return _as_rows(results, layout, inputs["x"])
 
 
-def everything() -> dict[str, np.ndarray]:
+def all_inputs() -> dict[str, dict[str, np.ndarray]]:
+    return {
+        f"{dtype}, {group}": inputs
+        for dtype in DTYPES
+        for group, inputs in (
+            *((f"K = {k}", row_inputs(dtype, k)) for k in CLASSES),
+            (ELEMENTS, element_inputs(dtype)),
+        )
+    }
+
+
+def everything(groups: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The inputs of every group, and their outputs."""
     saved = {"isa": np.array(ce.isa())}
-    for dtype in DTYPES:
-        groups = {f"K = {k}": row_outputs(row_inputs(dtype, k)) for k in CLASSES}
-        groups["elements"] = element_outputs(element_inputs(dtype))
-        for group, results in groups.items():
-            saved.update({f"{dtype}, {group}, {name}": v for name, v in results.items()})
+    for group, inputs in groups.items():
+        outputs = element_outputs if group.endswith(ELEMENTS) else row_outputs
+        saved.update({f"{group}{INPUT}{name}": v for name, v in inputs.items()})
+        saved.update({f"{group}, {name}": v for name, v in outputs(inputs).items()})
     return saved
 
 
+def inputs_in(saved: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """The inputs that `everything` has saved: NumPy's own log and exp differ between CPUs."""
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    for key, values in saved.items():
+        group, is_input, name = key.partition(INPUT)
+        if is_input:
+            groups.setdefault(group, {})[name] = values
+    return groups
+
+
+def assert_same_bits(results, reference, why):
+    """Byte by byte, but any NaN equals any other; -0.0 and 0.0 differ."""
+    assert results.keys() == reference.keys()
+    for name, want in reference.items():
+        got = results[name]
+        assert (got.dtype, got.shape) == (want.dtype, want.shape), (why, name)
+        unsigned = f"u{want.itemsize}"
+        same = (got.view(unsigned) == want.view(unsigned)) | (np.isnan(got) & np.isnan(want))
+        at = np.unravel_index(same.argmin(), same.shape)
+        assert same.all(), f"{why}: {name} {at}: {got[at]!r}, not {want[at]!r}"
+
+
+def same_bits_as(reference: str) -> str:
+    with np.load(reference) as file:
+        saved = dict(file)
+    results = everything(inputs_in(saved))
+    assert results.pop("isa") == saved.pop("isa")
+    assert_same_bits(results, saved, f"against {reference}")
+    values = sum(array.size for name, array in results.items() if INPUT not in name)
+    return f"{values:,} values: the same bits"
+
+
 if __name__ == "__main__":
-    np.savez(sys.argv[1], **everything())
+    if sys.argv[1] == "against":
+        print(same_bits_as(sys.argv[2]))
+    else:
+        np.savez(sys.argv[1], **everything(all_inputs()))

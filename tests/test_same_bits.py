@@ -18,6 +18,7 @@ from tests import cases
 from tests.all_outputs import (
     CLASSES,
     DTYPES,
+    assert_same_bits,
     element_inputs,
     element_outputs,
     element_reductions,
@@ -29,18 +30,6 @@ from tests.layouts import LAYOUTS, Layout, in_memory
 
 ROOT = Path(__file__).parent.parent
 THREADS = (1, 2, 3, 8)
-
-
-def _assert_same_bits(results, reference, why):
-    """Byte by byte, but any NaN equals any other; -0.0 and 0.0 differ."""
-    assert results.keys() == reference.keys()
-    for name, want in reference.items():
-        got = results[name]
-        assert (got.dtype, got.shape) == (want.dtype, want.shape), (why, name)
-        unsigned = f"u{want.itemsize}"
-        same = (got.view(unsigned) == want.view(unsigned)) | (np.isnan(got) & np.isnan(want))
-        at = np.unravel_index(same.argmin(), same.shape)
-        assert same.all(), f"{why}: {name} {at}: {got[at]!r}, not {want[at]!r}"
 
 
 def _rows_of(inputs, index):
@@ -59,7 +48,7 @@ def test_threads(dtype, k):
             reference = row_outputs(batch)
         for threads in THREADS[1:]:
             with ce.num_threads(threads):
-                _assert_same_bits(row_outputs(batch), reference, f"{threads} threads")
+                assert_same_bits(row_outputs(batch), reference, f"{threads} threads")
 
 
 @pytest.mark.slow
@@ -72,7 +61,7 @@ def test_threads_on_a_row_of_many_blocks(dtype):
         with ce.num_threads(threads):
             results.append({"softmax": ce.softmax(x), "logsumexp": ce.logsumexp(x)})
     for threads, result in zip(THREADS, results, strict=True):
-        _assert_same_bits(result, results[0], f"{threads} threads")
+        assert_same_bits(result, results[0], f"{threads} threads")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -83,7 +72,7 @@ def test_threads_on_elements(dtype):
         reference = element_outputs(many)
     for threads in THREADS[1:]:
         with ce.num_threads(threads):
-            _assert_same_bits(element_outputs(many), reference, f"{threads} threads")
+            assert_same_bits(element_outputs(many), reference, f"{threads} threads")
 
 
 @pytest.mark.parametrize("k", CLASSES)
@@ -95,10 +84,10 @@ def test_a_row_alone_or_anywhere_in_a_batch(dtype, k):
     for start, stop in ((0, 1), (n - 1, n), (1, n), (0, n - 1), (5, 12), (n // 2, n // 2 + 1)):
         part = slice(start, stop)
         want = {name: values[part] for name, values in reference.items()}
-        _assert_same_bits(row_outputs(_rows_of(inputs, part)), want, f"rows {start} to {stop}")
+        assert_same_bits(row_outputs(_rows_of(inputs, part)), want, f"rows {start} to {stop}")
     shuffled = np.random.default_rng(1).permutation(n)
     want = {name: values[shuffled] for name, values in reference.items()}
-    _assert_same_bits(row_outputs(_rows_of(inputs, shuffled)), want, "shuffled")
+    assert_same_bits(row_outputs(_rows_of(inputs, shuffled)), want, "shuffled")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS[1:], ids=lambda layout: layout.name)
@@ -106,14 +95,14 @@ def test_a_row_alone_or_anywhere_in_a_batch(dtype, k):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_layouts(dtype, k, layout):
     inputs = row_inputs(dtype, k)
-    _assert_same_bits(row_outputs(inputs, layout), row_outputs(inputs), layout.name)
+    assert_same_bits(row_outputs(inputs, layout), row_outputs(inputs), layout.name)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS[1:], ids=lambda layout: layout.name)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_element_layouts(dtype, layout):
     inputs = element_inputs(dtype)
-    _assert_same_bits(element_outputs(inputs, layout), element_outputs(inputs), layout.name)
+    assert_same_bits(element_outputs(inputs, layout), element_outputs(inputs), layout.name)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -123,7 +112,7 @@ def test_an_element_alone_or_anywhere(dtype):
     for start in range(0, len(inputs["x"]), 37):
         part = slice(start, start + 1 + start % 5)
         want = {name: values[part] for name, values in reference.items()}
-        _assert_same_bits(element_outputs(_rows_of(inputs, part)), want, f"from {start}")
+        assert_same_bits(element_outputs(_rows_of(inputs, part)), want, f"from {start}")
 
 
 examples = settings(
@@ -263,7 +252,7 @@ def _assert_methods_agree(results):
         labels = name.removesuffix(" hessian")
         for one, other in SAME_METHODS:
             pair = {one: results[f"{labels} {other}"]}, {one: results[f"{labels} {one}"]}
-            _assert_same_bits(*pair, f"{labels} {other}")
+            assert_same_bits(*pair, f"{labels} {other}")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -282,9 +271,9 @@ def test_functions_are_the_methods(dtype, k):
     loss = ce.SoftmaxCrossEntropy()
     for y in (inputs["sparse"], inputs["dense"]):
         one, other = ce.softmax_cross_entropy(x, y), loss.loss(x, y)
-        _assert_same_bits({"loss": one}, {"loss": other}, "function")
+        assert_same_bits({"loss": one}, {"loss": other}, "function")
     one, other = loss.probabilities(x), ce.softmax(x)
-    _assert_same_bits({"softmax": one}, {"softmax": other}, "probabilities")
+    assert_same_bits({"softmax": one}, {"softmax": other}, "probabilities")
 
 
 SIMD = [isa for isa in ("portable", "avx2", "avx512") if isa in ce.available_isas()]
@@ -310,4 +299,4 @@ def outputs_of_isas(tmp_path_factory):
 def test_isas(outputs_of_isas, isa):
     results, reference = dict(outputs_of_isas[isa]), dict(outputs_of_isas[SIMD[0]])
     assert (results.pop("isa"), reference.pop("isa")) == (isa, SIMD[0])
-    _assert_same_bits(results, reference, f"{isa} against {SIMD[0]}")
+    assert_same_bits(results, reference, f"{isa} against {SIMD[0]}")
