@@ -193,7 +193,7 @@ def test_any_layout_and_number_of_threads(kind, data, threads):
         with ce.num_threads(1):
             reference = computed(inputs)
         with ce.num_threads(threads):
-            _assert_same_bits(computed(inputs, layout), reference, f"{threads}, {layout.name}")
+            assert_same_bits(computed(inputs, layout), reference, f"{threads}, {layout.name}")
 
 
 @pytest.mark.slow
@@ -214,7 +214,7 @@ def test_any_cut_of_the_batch(kind, data, threads):
             want = {name: values[part] for name, values in reference.items()}
             with ce.num_threads(threads):
                 got = outputs(_rows_of(inputs, part))
-            _assert_same_bits(got, want, f"rows {start} to {stop} of {n}, {threads} threads")
+            assert_same_bits(got, want, f"rows {start} to {stop} of {n}, {threads} threads")
         start = stop
 
 

@@ -1,4 +1,4 @@
-/* What each row operation needs: asked with a constant, so that a kernel keeps only its own code. */
+/* What a row operation needs: asked with a constant, so that a kernel keeps only its own code. */
 
 CE_INLINE int op_is_sparse(int op)
 {

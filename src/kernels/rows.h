@@ -10,7 +10,7 @@ typedef struct {
     weights loss, gradient;
 } group;
 
-/* W 2^k = w with W in [1/2, 1), or 0; gradients and Hessians are divided by the denominator as well. */
+/* W 2^k = w with W in [1/2, 1), or 0; gradients and Hessians are divided by the denominator too. */
 CE_ONCE void weigh(const ce_job *job, group *g)
 {
     double mantissa[VL];

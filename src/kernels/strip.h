@@ -37,7 +37,7 @@ CE_INLINE io *strip_place(const strip *s, int row, ptrdiff_t k)
     return (io *)(s->first + row * s->step + k * s->stride);
 }
 
-/* Whether all lanes may read VT classes from k on: past a row's end stand other rows, or nothing. */
+/* Whether all lanes may read VT classes from k on: past a row's end are other rows, or nothing. */
 CE_INLINE int may_read_past(const strip *s, ptrdiff_t k)
 {
     const char *end = s->array->data + sizeof(io);
