@@ -52,6 +52,8 @@ from cecore._boosting import (
 
 __all__ = ["Metric", "Objective", "base_score", "metric", "objective", "probabilities"]
 
+_SHARE_OFFSET = 1e-6  # which XGBoost adds, so that a class without labels has a logarithm
+
 
 @dataclass(frozen=True, eq=False)
 class Objective(RoundObjective):
@@ -107,7 +109,7 @@ def _builtin_score(loss: Loss, found: AnyArray) -> AnyArray:
     version = version_numbers(xgboost.__version__)
     if loss._by_class:
         if version >= (3, 2):
-            log_shares = np.log(found)
+            log_shares = np.log(found + _SHARE_OFFSET)
             return np.asarray(log_shares - log_shares.mean())
         return found if version >= (3, 1) else np.full(found.shape, 0.5)
     if version >= (3, 1):
@@ -223,7 +225,7 @@ def base_score(
     float or list of float
         In XGBoost 3.2, for a sigmoid the weighted mean of the labels, a probability, which
         belongs beside `objective="binary:logistic"` (one a column of labels); for a softmax the
-        margins log(share of class k) minus their mean, beside `objective="multi:softprob"`, or
+        margins log(share of class k + 1e-6) minus their mean, beside `objective="multi:softprob"`, or
         beside no name where the labels are soft. Earlier versions start elsewhere, and this
         follows them: 3.1 from the shares themselves; before that one number is all they take,
         0.5 for a softmax.
