@@ -96,7 +96,8 @@ class ClassObjective(Objective):
     ) -> tuple[AnyArray, AnyArray]:
         """Return gradient and Hessian matrix of minus the loss in one row."""
         margins, labels = np.asarray(approxes, np.float64), np.asarray(target)
-        problem = self.loss._margins(margins, labels, np.asarray(weight))
+        rows = () if self.loss._by_class else margins.shape
+        problem = self.loss._margins(margins, labels, np.full(rows, weight))
         gradient, hessian = problem.row_derivatives(self.form)
         if self.min_hessian:
             diagonal = np.diagonal(hessian)
