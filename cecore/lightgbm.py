@@ -133,7 +133,9 @@ def _looked_up(targets: AnyArray | None, labels: AnyArray) -> AnyArray:
         return labels
     rows, classes = targets.shape
     if labels.ndim != 1 or not labels.size:
-        raise ValueError(f"labels have shape {labels.shape}, wanted one row number of targets each.")
+        raise ValueError(
+            f"labels have shape {labels.shape}, wanted one row number of targets each."
+        )
     wrong = ~((labels >= 0) & (labels < rows) & (labels == np.floor(labels)))
     if wrong.any():
         row = int(np.argmax(wrong))

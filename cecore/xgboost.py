@@ -244,7 +244,8 @@ def base_score(
     score = _builtin_score(loss, checked_shares(loss, labels, weight))
     if version_numbers(xgboost.__version__) < (3, 1):
         return float(score.flat[0])
-    return score.tolist()
+    scores: float | list[float] = score.tolist()
+    return scores
 
 
 def probabilities(loss: Loss, model: Any, data: Any, **options: Any) -> AnyArray:

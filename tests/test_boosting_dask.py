@@ -76,8 +76,7 @@ def test_xgboost(client, name):
         )
     ]  # fmt: skip
     builtin, ours = (
-        dask_xgboost.predict(client, r["booster"], x, output_margin=True).compute()
-        for r in results
+        dask_xgboost.predict(client, r["booster"], x, output_margin=True).compute() for r in results
     )
     assert abs(ours - builtin).max() <= 1e-6 * max(1, abs(builtin).max())
     losses = [r["history"]["train"][type(loss).__name__] for r in results]

@@ -162,9 +162,7 @@ def test_adapters_are_small_and_copy(made):
 def test_labels_outside_the_unit_interval_are_an_error():
     """CatBoost wraps what an objective raises in training; the message stays."""
     data = split("iris, 3")
-    ours = model(
-        ce.catboost.objective(SIGMOID), catboost.CatBoostRegressor, eval_metric="RMSE"
-    )
+    ours = model(ce.catboost.objective(SIGMOID), catboost.CatBoostRegressor, eval_metric="RMSE")
     with says(catboost.CatBoostError, "has label 2", "lie in [0, 1]"):
         ours.fit(data.x, data.y)
     with says(ValueError, "Row 1 has label 2"):

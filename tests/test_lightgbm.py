@@ -90,8 +90,8 @@ def test_classifier(name):
     builtin = lightgbm.LGBMClassifier(**chosen).fit(data.x, data.y, sample_weight=data.w)
     ours = lightgbm.LGBMClassifier(**chosen, objective=ce.lightgbm.objective(loss))
     ours.fit(
-        data.x, data.y, sample_weight=data.w, init_score=start, eval_metric=ce.lightgbm.metric(loss),
-        eval_set=[(data.x_valid, data.y_valid)], eval_init_score=[valid],
+        data.x, data.y, sample_weight=data.w, init_score=start,
+        eval_metric=ce.lightgbm.metric(loss), eval_set=[(data.x_valid, data.y_valid)], eval_init_score=[valid],
     )  # fmt: skip
     p = ce.lightgbm.probabilities(loss, ours, data.x_valid, init_score=start[0])
     theirs = builtin.predict_proba(data.x_valid)
@@ -270,9 +270,7 @@ def test_a_forgotten_init_score_warns():
 @pytest.mark.parametrize("wrong", [{"scale_pos_weight": 3.0}, {"is_unbalance": True}])
 def test_parameters_that_a_custom_objective_never_sees_warn(wrong):
     data = split("generated, 2")
-    train_set = lightgbm.Dataset(
-        data.x, data.y, init_score=ce.lightgbm.init_score(SIGMOID, data.y)
-    )
+    train_set = lightgbm.Dataset(data.x, data.y, init_score=ce.lightgbm.init_score(SIGMOID, data.y))
     with pytest.warns(UserWarning, match=f"{next(iter(wrong))} acts on builtin objectives only"):
         lightgbm.train(options(data, ce.lightgbm.objective(SIGMOID), **wrong), train_set, 1)
 

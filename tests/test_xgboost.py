@@ -80,9 +80,7 @@ def test_classifier_is_that_of_the_builtin(name):
     loss = loss_of(data)
     chosen = {"n_estimators": 10, "max_depth": 3, "n_jobs": 1, "early_stopping_rounds": 2}
     evaluate = {"eval_set": [(data.x_valid, data.y_valid)], "verbose": False}
-    builtin = xgboost.XGBClassifier(**chosen).fit(
-        data.x, data.y, sample_weight=data.w, **evaluate
-    )
+    builtin = xgboost.XGBClassifier(**chosen).fit(data.x, data.y, sample_weight=data.w, **evaluate)
     ours = xgboost.XGBClassifier(
         **chosen, objective=ce.xgboost.objective(loss), eval_metric=ce.xgboost.metric(loss),
         base_score=ce.xgboost.base_score(loss, data.y, data.w),
@@ -140,9 +138,7 @@ def test_saved_model_predicts_probabilities_by_itself(tmp_path):
 
 @pytest.mark.parametrize("loss", [SIGMOID, SOFTMAX], ids=["sigmoid", "softmax"])
 @pytest.mark.parametrize("min_hessian", [None, 0, 0.1])
-@pytest.mark.parametrize(
-    ("hessian", "factor"), [("builtin", 2), ("exact", 1), ("upper_bound", 2)]
-)
+@pytest.mark.parametrize(("hessian", "factor"), [("builtin", 2), ("exact", 1), ("upper_bound", 2)])
 def test_derivatives(loss, hessian, factor, min_hessian):
     rng = np.random.default_rng(0)
     shape = (30, 4) if loss is SOFTMAX else (30,)
@@ -157,7 +153,9 @@ def test_derivatives(loss, hessian, factor, min_hessian):
         assert array.flags.c_contiguous
     expected, exact = plain_derivatives(loss, margins, labels, weights)
     assert gradient == pytest.approx(expected, rel=1e-5, abs=1e-7)
-    floor = (1e-16 if min_hessian is None else min_hessian) * weights.reshape(-1, *[1] * (len(shape) - 1))
+    floor = (1e-16 if min_hessian is None else min_hessian) * weights.reshape(
+        -1, *[1] * (len(shape) - 1)
+    )
     scaled = exact * (factor if loss is SOFTMAX else 1)
     assert second == pytest.approx(np.maximum(scaled, floor), rel=1e-5, abs=1e-12)
     assert not gradient[0].any()
@@ -215,10 +213,13 @@ def test_builtin_base_score_is_followed():
         builtin = xgboost.train(options(data), matrices(data)[0], 1)
         config = json.loads(builtin.save_config())["learner"]["learner_model_param"]
         score = ce.xgboost.base_score(loss_of(data), data.y, data.w)
-        assert np.ravel(score) == pytest.approx(np.ravel(json.loads(config["base_score"])), abs=2e-6)
+        assert np.ravel(score) == pytest.approx(
+            np.ravel(json.loads(config["base_score"])), abs=2e-6
+        )
 
 
 # What users get wrong, each with its cure.
+
 
 def fit(loss, labels=None, more=None, weight=None, metric=None, objective=None):
     data = split("iris, 3")
@@ -338,6 +339,4 @@ def test_two_classes_of_softmax_start_without_a_double_softmax_warning():
 def test_a_model_of_another_loss_is_an_error():
     model, _ = train(split("breast cancer, 2"), ce.xgboost.objective(SIGMOID), rounds=1)
     with says(ValueError, "trained on another loss"):
-        ce.xgboost.probabilities(
-            SOFTMAX, model, xgboost.DMatrix(split("breast cancer, 2").x_valid)
-        )
+        ce.xgboost.probabilities(SOFTMAX, model, xgboost.DMatrix(split("breast cancer, 2").x_valid))
