@@ -17,7 +17,7 @@ import re
 import sys
 import threading
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -167,7 +167,7 @@ def logits_of(loss: Loss, probabilities: AnyArray) -> AnyArray:
 
 @dataclass(frozen=True, eq=False)
 class Adapter:
-    """A small immutable object that is pickled and copied as its options alone."""
+    """A small immutable object that is pickled as its options alone."""
 
     loss: Loss
 
@@ -176,6 +176,9 @@ class Adapter:
             raise TypeError(
                 f"loss is {self.loss!r}, wanted a loss such as cecore.SoftmaxCrossEntropy()."
             )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # as of all that is immutable; scikit-learn clones CatBoost's models by it
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(getattr(self, f.name) for f in fields(self) if f.init)

@@ -225,10 +225,10 @@ def base_score(
     float or list of float
         In XGBoost 3.2, for a sigmoid the weighted mean of the labels, a probability, which
         belongs beside `objective="binary:logistic"` (one a column of labels); for a softmax the
-        margins log(share of class k + 1e-6) minus their mean, beside `objective="multi:softprob"`, or
-        beside no name where the labels are soft. Earlier versions start elsewhere, and this
-        follows them: 3.1 from the shares themselves; before that one number is all they take,
-        0.5 for a softmax.
+        margins log(share of class k + 1e-6) minus their mean, which belong beside
+        `objective="multi:softprob"`, or beside no name where the labels are soft. Earlier
+        versions start elsewhere, and this follows them: 3.1 from the shares themselves; before
+        that one number is all they take, 0.5 for a softmax.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Training in two worker processes, and in one process by threads that share an objective."""
+"""Training in Dask workers, in processes of joblib, and by threads that share an objective."""
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -39,12 +39,17 @@ def client():
             yield connected
 
 
-def chunked(*halves):
-    """Return rows, labels and weights, the halves of each in two chunks, one for each worker."""
-    return [
-        da.concatenate([da.from_array(part, chunks=part.shape) for part in parts])
-        for parts in zip(*((h.x, h.y, h.w) for h in halves))
-    ]
+def chunked(client, *halves):
+    """Return rows, labels and weights in two chunks, one half in the memory of each worker."""
+    workers = sorted(client.scheduler_info()["workers"])
+    arrays = []
+    for parts in zip(*((h.x, h.y, h.w) for h in halves)):
+        pieces = [
+            da.from_delayed(client.scatter(a, workers=[w], hash=False), a.shape, a.dtype)
+            for a, w in zip(parts, workers)
+        ]
+        arrays.append(da.concatenate(pieces))
+    return arrays
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -56,6 +61,7 @@ def test_xgboost(client, name):
     loss = loss_of(data)
     half = len(data.y) // 2
     x, y, w = chunked(
+        client,
         data._replace(x=data.x[:half], y=data.y[:half], w=data.w[:half]),
         data._replace(x=data.x[half:], y=data.y[half:], w=data.w[half:]),
     )
@@ -96,7 +102,7 @@ def test_lightgbm(client, name):
 
     data = split(name, weighted=True)
     loss = loss_of(data)
-    x, y, w = chunked(data, data)
+    x, y, w = chunked(client, data, data)
     options = {
         "n_estimators": 5, "deterministic": True, "force_row_wise": True, "num_threads": 1,
         "boost_from_average": False, "client": client, "verbose": -1, "min_child_samples": 5,
@@ -110,6 +116,56 @@ def test_lightgbm(client, name):
     p = cecore.lightgbm.probabilities(loss, models[1].to_local(), data.x, init_score=0)
     theirs = models[0].to_local().predict_proba(data.x)
     assert p == pytest.approx(theirs if p.ndim == 2 else theirs[:, 1], rel=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:Training starts:UserWarning")
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm", "catboost"])
+def test_joblib_and_clone(library):
+    """Cross-validation clones the estimator and pickles it into loky's processes."""
+    pytest.importorskip(library)
+    from sklearn.base import clone
+    from sklearn.model_selection import cross_val_predict
+
+    data = split("generated, 2")
+    x, y = data.x, data.y
+    loss = ce.SigmoidCrossEntropy()
+    if library == "xgboost":
+        import xgboost
+
+        import cecore.xgboost
+
+        start = cecore.xgboost.base_score(loss, y)
+        options = {"n_estimators": 5, "n_jobs": 1, "base_score": start}
+        builtin = xgboost.XGBClassifier(**options)
+        ours = xgboost.XGBClassifier(**options, objective=cecore.xgboost.objective(loss))
+    elif library == "lightgbm":
+        import lightgbm
+
+        import cecore.lightgbm
+
+        options = {"n_estimators": 5, "n_jobs": 1, "verbose": -1, "boost_from_average": False}
+        options |= {"deterministic": True, "force_row_wise": True}
+        builtin = lightgbm.LGBMRegressor(**options, objective="binary")
+        ours = lightgbm.LGBMRegressor(**options, objective=cecore.lightgbm.objective(loss))
+    else:
+        import catboost
+
+        import cecore.catboost
+
+        options = {
+            "iterations": 5, "thread_count": 1, "verbose": False, "learning_rate": 0.3,
+            "bootstrap_type": "No", "random_strength": 0, "leaf_estimation_iterations": 1,
+            "leaf_estimation_method": "Newton", "allow_writing_files": False,
+            "eval_metric": "Logloss",
+        }  # fmt: skip
+        builtin = catboost.CatBoostClassifier(**options, loss_function="Logloss")
+        ours = catboost.CatBoostClassifier(**options, loss_function=cecore.catboost.objective(loss))
+    method = "predict" if library == "lightgbm" else "predict_proba"
+    expected = cross_val_predict(builtin, x, y, cv=2, method=method)
+    predicted = cross_val_predict(clone(ours), x, y, cv=2, method=method, n_jobs=2)
+    if library == "lightgbm":
+        predicted = loss.probabilities(predicted)
+    assert predicted == pytest.approx(expected, abs=2e-6)
 
 
 def test_threads_may_share_an_objective():

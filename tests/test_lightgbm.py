@@ -91,7 +91,8 @@ def test_classifier(name):
     ours = lightgbm.LGBMClassifier(**chosen, objective=ce.lightgbm.objective(loss))
     ours.fit(
         data.x, data.y, sample_weight=data.w, init_score=start,
-        eval_metric=ce.lightgbm.metric(loss), eval_set=[(data.x_valid, data.y_valid)], eval_init_score=[valid],
+        eval_metric=ce.lightgbm.metric(loss),
+        eval_set=[(data.x_valid, data.y_valid)], eval_init_score=[valid],
     )  # fmt: skip
     p = ce.lightgbm.probabilities(loss, ours, data.x_valid, init_score=start[0])
     theirs = builtin.predict_proba(data.x_valid)
