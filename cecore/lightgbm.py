@@ -93,8 +93,7 @@ class Objective(RoundObjective):
         builtin = self.hessian == "builtin" and self.loss._by_class
         factor = classes / (classes - 1) if builtin else 1.0
         np.multiply(exact[1], factor, out=hessian, casting="same_kind")
-        if np.any(floor):
-            np.maximum(hessian, floor, out=hessian, casting="same_kind")
+        self.apply_floor(hessian, floor)
         return gradient, hessian
 
     def library_start(self, found: AnyArray) -> AnyArray:

@@ -75,8 +75,7 @@ class Objective(RoundObjective):
         # XGBoost's own softmax has the upper bound; for a sigmoid the two forms are one.
         form = "upper_bound" if self.hessian == "builtin" else self.form
         problem.gradient_hessian((gradient, hessian), form)
-        if np.any(floor):
-            np.maximum(hessian, floor, out=hessian)
+        self.apply_floor(hessian, floor)
         return gradient, hessian
 
     def library_start(self, found: AnyArray) -> AnyArray:

@@ -98,6 +98,18 @@ def test_the_upper_bound_majorises_the_hessian():
     assert exact_fails
 
 
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_nan_and_no_rows(library):
+    """A floor hides no NaN, and a part of the data may be empty in a worker."""
+    objective = adapter(library).objective(ce.SigmoidCrossEntropy(), min_hessian=0.1)
+    gradient, hessian = objective(np.zeros(3), np.array([50, np.nan, 0], np.float32))
+    assert gradient == pytest.approx(np.array([1, np.nan, 0.5]), nan_ok=True)
+    assert hessian == pytest.approx(np.array([0.1, np.nan, 0.25]), nan_ok=True)
+    for loss, shape in ((ce.SigmoidCrossEntropy(), (0,)), (ce.SoftmaxCrossEntropy(), (0, 3))):
+        results = adapter(library).objective(loss)(np.zeros(0), np.zeros(shape, np.float32))
+        assert [r.shape for r in results] == [shape, shape]
+
+
 @dataclass(frozen=True)
 class Doubled:
     """A loss with an option the adapters know nothing of: it counts everything `times` times."""
