@@ -113,6 +113,12 @@ class Metric(RoundMetric):
         self, first: Any, second: Any, weight: npt.ArrayLike | None = None
     ) -> tuple[str, float, bool]:
         predictions, labels, weights = round_arguments(first, second, weight)
+        train_set = getattr(second, "reference", None)
+        if train_set is not None and train_set.init_score is not None and second.init_score is None:
+            raise ValueError(
+                "The training set has an init_score and this validation set has none, so that its "
+                "margins lack it: pass init_score=cecore.lightgbm.init_score(loss, y, rows=...)."
+            )
         value = self.value(predictions, _looked_up(self.targets, labels), weights)
         return self.__name__, value, False
 
@@ -248,7 +254,8 @@ def metric(
     ------
     ValueError
         In training: margins where probabilities were announced, or three or more probabilities
-        a row where margins were; bad labels or weights.
+        a row where margins were; a validation set without the init score that the training set
+        has; bad labels or weights.
 
     Warns
     -----

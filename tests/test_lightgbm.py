@@ -268,6 +268,18 @@ def test_a_forgotten_init_score_warns():
         train(data, ce.lightgbm.objective(SIGMOID), start=False, rounds=1)
 
 
+def test_a_validation_set_without_the_start_of_training_is_an_error():
+    data = split("iris, 3")
+    start = ce.lightgbm.init_score(SOFTMAX, data.y)
+    train_set = lightgbm.Dataset(data.x, data.y, init_score=start)
+    with says(ValueError, "this validation set has none", "init_score(loss, y, rows=...)"):
+        lightgbm.train(
+            options(data, ce.lightgbm.objective(SOFTMAX)), train_set, 2,
+            valid_sets=[train_set.create_valid(data.x_valid, data.y_valid)],
+            feval=ce.lightgbm.metric(SOFTMAX),
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize("wrong", [{"scale_pos_weight": 3.0}, {"is_unbalance": True}])
 def test_parameters_that_a_custom_objective_never_sees_warn(wrong):
     data = split("generated, 2")
