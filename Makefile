@@ -24,15 +24,27 @@ export CECORE_PORTABLE := 1
 export CFLAGS ?= -g0
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/demo ## Train on real data and compare with NumPy, SciPy and scikit-learn
+demo: .venv/demo ## Train on real data, boosting included, and compare with other libraries
 	$(BIN)/python examples/demo.py
 
-test: .venv/test ## The whole test suite and all docstring examples; CECORE_ISA=... forces an instruction set
+test: .venv/test .venv/boosting ## The test suite and all docstring examples; CECORE_ISA=... forces an instruction set
 	$(BIN)/pytest -q
 
-test-isa: .venv/test ## The whole suite once for each instruction set that this CPU has
+boosting: .venv/test .venv/boosting ## The longer tests of the boosting adapters: more data sets, Dask
+	$(BIN)/pytest -q -m boosting tests
+
+boost-oldest: .venv/built ## All tests of the boosting adapters with the oldest libraries supported
+	.ci/boost_oldest $(BIN)/python
+
+docs-plots: .venv/docs .venv/demo ## Draw the plots of docs/ anew
+	$(BIN)/python examples/boosting_plots.py
+
+bench-boosting: .venv/boosting ## Training time with our objectives beside the builtin ones
+	$(BIN)/python bench/boosting.py
+
+test-isa: .venv/test .venv/boosting ## The whole suite once for each instruction set that this CPU has
 	for isa in $$($(BIN)/python -c 'import cecore; print(*cecore.available_isas())'); do \
 		echo "CECORE_ISA=$$isa" && CECORE_ISA=$$isa $(BIN)/pytest -q || exit 1; done
 
@@ -118,8 +130,8 @@ clean: ## Remove everything that was built, .venv included
 	@touch $@
 
 # One stamp for each extra of pyproject.toml; cecore itself is installed already.
-.venv/demo .venv/test .venv/lint .venv/bench .venv/accuracy .venv/coexist .venv/wheel: .venv/%: pyproject.toml | .venv/built
+.venv/demo .venv/test .venv/lint .venv/bench .venv/accuracy .venv/coexist .venv/wheel .venv/boosting .venv/docs: .venv/%: pyproject.toml | .venv/built
 	$(BIN)/pip install -q 'cecore[$*]'
 	@touch $@
 
-.PHONY: help demo test test-isa build soak coexist digests ulp exhaustive accuracy bench lint types docs-check serial asan tsan wheel wheel-test clean
+.PHONY: help demo test test-isa boosting boost-oldest docs-plots bench-boosting build soak coexist digests ulp exhaustive accuracy bench lint types docs-check serial asan tsan wheel wheel-test clean

@@ -14,7 +14,7 @@ derivatives are those of the sum, 0.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -40,6 +40,7 @@ from cecore._labels import Weights, class_labels, sample_weights, unit_labels
 from cecore._warnings import warn_caller, warn_if_probabilities
 
 Reduction = Literal["none", "sum", "mean", "batch_mean"]
+HessianForm = Literal["exact", "upper_bound"]
 TwoArrays = tuple[AnyArray, AnyArray]
 
 _REDUCTIONS = ("none", "sum", "mean", "batch_mean")
@@ -64,6 +65,12 @@ class Problem:
         if self.reduction == "mean":
             return self.weights.sum
         return float(math.prod(self.rows)) if self.reduction == "batch_mean" else 1.0
+
+    def at(self, logits: AnyArray, reduction: Reduction) -> Problem:
+        """Return the problem at other logits of this shape; labels and weights stay checked."""
+        if logits.shape != self.logits.shape:
+            raise ValueError(f"logits have shape {logits.shape}, wanted {self.logits.shape}.")
+        return replace(self, logits=logits, x=kernel_form(logits), reduction=reduction)
 
     def loss(self, out: AnyArray | None) -> Any:
         """Return the losses or their reduction."""
@@ -92,8 +99,17 @@ class Problem:
         self._run(1, value, gradient)
         return returned(value, outs[0]), returned(gradient, outs[1])
 
-    def gradient_hessian(self, out: TwoArrays | None) -> tuple[Any, Any]:
-        """Return the gradient and the diagonal of the Hessian, from one pass."""
+    def gradient_hessian(
+        self, out: TwoArrays | None, form: HessianForm = "exact"
+    ) -> tuple[Any, Any]:
+        """Return the gradient and the diagonal of the Hessian, from one pass.
+
+        The upper bound D is the smallest diagonal that Gershgorin's circles prove to be one, D - H
+        positive semidefinite: D_j = sum_k |H_jk|. A softmax, whose H_jk is -Y p_j p_k off the
+        diagonal, has D_j = 2 Y p_j (1 - p_j); a sigmoid, where H is diagonal, has D = H. (Chen,
+        Singh, Taskar and Guestrin, "Efficient Second-Order Gradient Boosting for Conditional
+        Random Fields", AISTATS 2015.)
+        """
         names = ("out[0]", "out[1]")
         outs = output_pair(out, "gradient", "hessian")
         gradient = self._derivative_array(outs[0], names[0])
@@ -101,7 +117,27 @@ class Problem:
         given = out is not None
         self._check_outputs((gradient, names[0], given), (hessian, names[1], given))
         self._run(2, None, gradient, hessian)
+        if form == "upper_bound" and self.axes:
+            np.multiply(hessian, 2, out=hessian)
         return returned(gradient, outs[0]), returned(hessian, outs[1])
+
+    def row_derivatives(self, form: HessianForm = "exact") -> tuple[AnyArray, AnyArray]:
+        """Return the gradient and the whole Hessian of a problem of one row, logits of shape (K,).
+
+        Of a softmax w Y (diag(p) - p p^T), of a sigmoid the diagonal; its upper bound is diagonal.
+        """
+        gradient, diagonal = self.gradient_hessian(None, form)
+        if not self.axes or form == "upper_bound":
+            return gradient, np.diag(diagonal)
+        dense = self.labels.shape == self.x.shape
+        scale = float(self.labels.sum()) if dense else 1.0
+        if self.weights.array is not None:
+            scale *= float(self.weights.array)
+        p = np.empty_like(self.x)
+        _layout.run(_layout.Job(_layout.SOFTMAX, self.x, out=p), self.axes)
+        hessian = np.outer(p, -scale * p)
+        np.fill_diagonal(hessian, diagonal)
+        return gradient, hessian
 
     def _loss_array(self, out: AnyArray | None, name: str) -> AnyArray:
         shape = self.rows if self.reduction == "none" else ()
@@ -159,8 +195,9 @@ def softmax_problem(
     axis: int,
     sample_weight: npt.ArrayLike | None,
     reduction: Reduction,
+    examine: bool = True,
 ) -> Problem:
-    """Check what a softmax cross-entropy is given."""
+    """Check what a softmax cross-entropy is given; examine whether logits are probabilities."""
     _check_reduction(reduction)
     given = as_floats(logits, "logits")
     along = class_axis(axis, given.ndim)
@@ -173,7 +210,8 @@ def softmax_problem(
     targets, dense = class_labels(labels, given.shape, along)
     rows = drop_axes(given.shape, (along,))
     weights = sample_weights(sample_weight, rows)
-    warn_if_probabilities(given, along)
+    if examine:
+        warn_if_probabilities(given, along)
     op = _layout.DENSE_LOSS if dense else _layout.SPARSE_LOSS
     x = kernel_form(given)
     return Problem(op, given, x, (along,), targets, weights, rows, reduction)

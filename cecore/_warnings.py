@@ -47,15 +47,28 @@ def warn_caller(message: str, category: type[Warning]) -> None:
 
 def warn_if_probabilities(logits: AnyArray, axis: int) -> None:
     """Give a `DoubleSoftmaxWarning` if the logits look like probabilities."""
+    examined = rows_like_probabilities(logits, axis)
+    if examined:
+        warn_caller(
+            f"The logits look like probabilities: {examined} of "
+            f"{logits.size // logits.shape[axis]} rows were examined, and each lies in [0, 1] and "
+            "sums to 1. Pass the values from before the softmax, or the logarithm of the "
+            "probabilities.",
+            DoubleSoftmaxWarning,
+        )
+
+
+def rows_like_probabilities(logits: AnyArray, axis: int) -> int:
+    """Return how many rows were examined if they look like probabilities, else 0."""
     rows = logits.size // logits.shape[axis]
     if rows < 2:
-        return
+        return 0
     table = logits if axis == logits.ndim - 1 else np.moveaxis(logits, axis, -1)
     count = min(rows, _ROWS_EXAMINED)
     examined = np.unravel_index(np.arange(count) * (rows - 1) // (count - 1), table.shape[:-1])
     # One class of each row refutes nearly all real logits without reading whole rows.
     if not _in_unit_interval(table[..., 0][examined]):
-        return
+        return 0
     half = logits.dtype.type is np.float16
     tolerance = _HALF_SUM_TOLERANCE if half else _SUM_TOLERANCE
     first = None
@@ -63,16 +76,10 @@ def warn_if_probabilities(logits: AnyArray, axis: int) -> None:
     for index in zip(*examined, strict=True):
         row = table[index]
         if not _in_unit_interval(row) or abs(row.sum(dtype=np.float64) - 1) > tolerance:
-            return
+            return 0
         first = row if first is None else first
         differ = differ or not np.array_equal(row, first)
-    if differ:
-        warn_caller(
-            f"The logits look like probabilities: {count} of {rows} rows were examined, and "
-            "each lies in [0, 1] and sums to 1. Pass the values from before the softmax, or the "
-            "logarithm of the probabilities.",
-            DoubleSoftmaxWarning,
-        )
+    return count if differ else 0
 
 
 def _in_unit_interval(values: AnyArray) -> bool:

@@ -40,12 +40,18 @@ out : ndarray, or a tuple of two for two results, optional
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy.typing as npt
 
 from cecore._arrays import AnyArray
-from cecore._cross_entropy import Reduction, TwoArrays, sigmoid_problem, softmax_problem
+from cecore._cross_entropy import (
+    Problem,
+    Reduction,
+    TwoArrays,
+    sigmoid_problem,
+    softmax_problem,
+)
 from cecore.functional import sigmoid, softmax
 
 __all__ = ["SigmoidCrossEntropy", "SoftmaxCrossEntropy"]
@@ -69,6 +75,14 @@ class SoftmaxCrossEntropy:
     array([[-2.12417713e-18,  2.12417713e-18],
            [-4.40398539e-01,  4.40398539e-01]])
     """
+
+    _by_class: ClassVar[bool] = True
+
+    def _margins(
+        self, logits: AnyArray, labels: AnyArray, sample_weight: AnyArray | None
+    ) -> Problem:
+        """Check what a boosting library passes: any margins, also such as look like shares."""
+        return softmax_problem(logits, labels, -1, sample_weight, "none", examine=False)
 
     def loss(
         self,
@@ -253,6 +267,14 @@ class SigmoidCrossEntropy:
     >>> hessian
     array([4.24835426e-18, 2.50000000e-01])
     """
+
+    _by_class: ClassVar[bool] = False
+
+    def _margins(
+        self, logits: AnyArray, labels: AnyArray, sample_weight: AnyArray | None
+    ) -> Problem:
+        """Check what a boosting library passes."""
+        return sigmoid_problem(logits, labels, sample_weight, "none")
 
     def loss(
         self,

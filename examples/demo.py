@@ -1,6 +1,6 @@
-"""Three screens: digits that others lose, models trained on real data, and speed.
+"""Five screens: digits that others lose, models trained on real data, speed, and boosting.
 
-Run `make demo`, or, with SciPy and scikit-learn installed, `python examples/demo.py`.
+Run `make demo`, or, with what it compares with installed, `python examples/demo.py`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ try:
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import StandardScaler
 
+    import boosting_screens
     from scipy_objective import fit
 except ModuleNotFoundError as error:
     sys.exit(
-        f"The demo compares with SciPy and scikit-learn, and {error.name} is not installed: "
-        "pip install scipy scikit-learn, or run make demo, which does."
+        f"The demo compares with SciPy, scikit-learn, XGBoost, LightGBM and CatBoost, and "
+        f"{error.name} is not installed: run make demo, which installs them."
     )
 
 import confident_row
@@ -124,6 +125,10 @@ def main() -> None:
     show_confident_row()
     show_training()
     show_speed()
+    heading("4. Boosting: the builtin objective replaced by ours")
+    boosting_screens.show_parity()
+    heading("5. Boosting on soft labels, which no builtin multiclass objective takes")
+    boosting_screens.show_soft_labels()
     heading("Three lines to paste")
     print(PASTE)
 

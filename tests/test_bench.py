@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import cecore as ce
+
 sys.path.append(str(Path(__file__).parent.parent / "bench"))
 
 import peers
@@ -69,3 +71,31 @@ def test_block_is_rewritten_between_its_markers(tmp_path):
         )
     with pytest.raises(SystemExit, match=r"page\.md needs one"):
         readme.rewrite_block("b", "make b", "new", page)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_contenders_of_the_boosting_bench_train_the_same(library, classes, monkeypatch):
+    pytest.importorskip("xgboost")
+    pytest.importorskip("lightgbm")
+    import boosting
+
+    case = boosting.Case("small", 300, classes)
+    x, y = boosting.data(case)
+    x = x.astype(np.float64) * 3
+    loss = ce.SigmoidCrossEntropy() if classes == 2 else ce.SoftmaxCrossEntropy()
+    factor = {"xgboost": 2.0, "lightgbm": classes / (classes - 1)}[library]
+    order = {"xgboost": "C", "lightgbm": "F"}[library]
+    margins = np.asarray(x[:, 0] if classes == 2 else x[:, :classes], order=order)
+    theirs = boosting.numpy_objective(y, factor if classes > 2 else 0.0, order)(margins, None)
+    ours = getattr(ce, library).objective(loss)(y, margins)
+    for a, b in zip(theirs, ours):
+        assert a == pytest.approx(b, rel=1e-5, abs=1e-7)
+
+    monkeypatch.setattr(boosting, "ROUNDS", 2)
+    figure = boosting.measure(library, case, rounds=1)
+    assert all(run.training > run.objective for runs in figure.runs.values() for run in runs)
+    verdicts = dict(boosting.verdicts(figure))
+    assert len(verdicts) == 3
+    assert all(v.endswith(("PASS", "MISSED")) for v in verdicts.values())
+    assert "small" in boosting.markdown([figure], {"CPU": "any"})
