@@ -1,4 +1,4 @@
-"""What `make wheel-test` has found, as tables; with --markdown also into docs/installing.md."""
+"""What `make wheel-test`, or parts of it, found since `make wheel`; --markdown: in the docs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--markdown", action="store_true", help="rewrite the block in the docs")
     if parser.parse_args().markdown:
-        command = "python bench/wheel_report.py --markdown` after `make wheel-test"
+        command = "python bench/wheel_report.py --markdown"
         rewrite_block("wheel-test", command, report(), ROOT / "docs" / "installing.md")
     else:
         print(report())
