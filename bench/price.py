@@ -1,6 +1,7 @@
 """The price of exactness: cecore beside a careless kernel on the same arrays, interleaved.
 
     python bench/price.py                  about half a minute; needs gcc and a CPU with AVX-512
+    python bench/price.py --markdown       and write the table into README.md
 
 careless.c is the control: what any exp and sum costs when nobody counts the last digits. "L2" is
 an array that stays in the second-level cache, on one thread; "DRAM" one far beyond all caches.
@@ -11,10 +12,12 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import shlex
 import subprocess
+import sys
 import tempfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -23,6 +26,8 @@ import numpy as np
 
 import cecore as ce
 import machine
+from readme import markdown_table, rewrite_block
+from report import plural
 
 HERE = Path(__file__).resolve().parent
 TARGETS = tomllib.loads((HERE / "targets.toml").read_text())["price"]
@@ -76,33 +81,42 @@ def seconds(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, fl
     return {name: median(s) for name, s in samples.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=101, help="samples a contender")
-    options = parser.parse_args()
-    if ce.isa() != "avx512":
-        raise SystemExit(f"The control needs AVX-512; cecore runs {ce.isa()} here.")
-    for key, value in machine.describe().items():
-        print(f"{key}: {value}")
-    print("float32, elements per ns; the price is the ratio of the times")
+def measure(rounds: int) -> Iterator[tuple[str, str, str, str, str]]:
+    """Rows of the table: the call, speed of both, the price, the target."""
     control = careless()
+    tiny = np.zeros((1, 64), np.float32)
     for target in TARGETS:
         rows, threads = SETTINGS[target["where"]]
         logits = 3 * np.random.default_rng(0).standard_normal((rows, CLASSES), dtype=np.float32)
         logits[:, ::7] = -np.inf  # masked classes, which no kernel may get wrong
-        tiny = np.zeros((1, 64), np.float32)
         with ce.num_threads(threads):
             times, way = (
-                seconds(contenders(control, target["operation"], x, threads), options.rounds)
+                seconds(contenders(control, target["operation"], x, threads), rounds)
                 for x in (logits, tiny)
             )
         speed = {name: logits.size / (times[name] - way[name]) * 1e-9 for name in times}
         price = speed[CARELESS] / speed[OURS]
-        print(
-            f"{target['operation']:<11}{target['where']:<5}{rows} x {CLASSES}, threads {threads}: "
-            f"{OURS} {speed[OURS]:.2f}, {CARELESS} {speed[CARELESS]:.2f}, price {price:.2f}x, "
-            f"target {target['at_most']}x {'PASS' if price <= target['at_most'] else 'MISSED'}"
+        yield (
+            f"{target['operation']}, {target['where']}, {rows} x {CLASSES}, {plural(threads)}",
+            f"{speed[OURS]:.2f}",
+            f"{speed[CARELESS]:.2f}",
+            f"{price:.2f}x",
+            f"{target['at_most']}x {'PASS' if price <= target['at_most'] else 'MISSED'}",
         )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=101, help="samples a contender")
+    parser.add_argument("--markdown", action="store_true", help="rewrite the block in README.md")
+    options = parser.parse_args()
+    if ce.isa() != "avx512":
+        raise SystemExit(f"The control needs AVX-512; cecore runs {ce.isa()} here.")
+    header = ["float32, elements per ns", OURS, CARELESS, "price", "at most"]
+    table = markdown_table(header, list(measure(options.rounds)))
+    print(*(f"{key}: {value}" for key, value in machine.describe().items()), table, sep="\n")
+    if options.markdown:
+        rewrite_block("price", shlex.join(["python", "bench/price.py", *sys.argv[1:]]), table)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The benchmark's own parts, on small inputs: same work for all, verdicts, README blocks."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import cecore as ce
 sys.path.append(str(Path(__file__).parent.parent / "bench"))
 
 import peers
+import price
 import readme
 import report
 import shapes
@@ -34,6 +36,16 @@ def test_other_work_is_noticed():
     calls["wrong"] = lambda: np.exp(logits)
     with pytest.raises(AssertionError, match="wrong and cecore disagree"):
         peers.check_answers(calls, "float32")
+
+
+@pytest.mark.skipif(ce.isa() != "avx512", reason="the control needs AVX-512")
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="the control is compiled by gcc")
+@pytest.mark.parametrize("operation", ["logsumexp", "softmax"])
+def test_the_careless_control_does_the_same_work(operation):
+    logits = shapes.logits_and_labels(shapes.Shape("small", 5, 128), "float32")[0]
+    logits[:, 1::5] = -np.inf
+    calls = price.contenders(price.careless(), operation, logits, threads=1)
+    assert all(t > 0 for t in price.seconds(calls, rounds=2).values())
 
 
 def test_interleaved_times_are_ordered():
