@@ -30,24 +30,34 @@ CE_INLINE scale block_scale(ext x, vec exponent, const factor *f)
              : split_scale(x, exponent);
 }
 
-/* For blocks whose maxima are block_m; NULL where the block is the row. */
-CE_ONCE void finish_set(finish *q, const row_end *z, const weights *w, const real *block_m, int op)
+/* For the block with this factor; NULL where the block is the row. */
+CE_INLINE finish finish_of(const row_end *z, const weights *w, const factor *f, int op)
 {
     const ext share = op_is_dense(op) ? x_mul(z->Y, w->W) : w->W;
     const vec unbias = v_add(w->k, biased());
-    factor f;
-    if (block_m)
-        f = block_factor(v_load_real(block_m), z->m);
-    q->live = w->live;
-    q->p = block_scale(x_mul(z->inverse, share), unbias, block_m ? &f : NULL);
+    finish q;
+    q.live = w->live;
+    q.p = block_scale(x_mul(z->inverse, share), unbias, f);
     if (op_has_hessian(op)) {
-        q->plain = block_scale(z->inverse, v_set1(0), block_m ? &f : NULL);
-        q->h = split_scale(share, unbias);
+        q.plain = block_scale(z->inverse, v_set1(0), f);
+        q.h = split_scale(share, unbias);
     }
     if (op_is_dense(op)) {
         const ext weight = x_scale(w->W, w->k);
-        q->w_hi = x_hi(weight);
-        q->w_lo = x_lo(weight);
+        q.w_hi = x_hi(weight);
+        q.w_lo = x_lo(weight);
+    }
+    return q;
+}
+
+/* For blocks whose maxima are block_m; NULL where the block is the row. */
+CE_ONCE void finish_set(finish *q, const row_end *z, const weights *w, const real *block_m, int op)
+{
+    if (block_m) {
+        const factor f = block_factor(v_load_real(block_m), z->m);
+        *q = finish_of(z, w, &f, op);
+    } else {
+        *q = finish_of(z, w, NULL, op);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "blocks.h"
 #include "rows.h"
 #include "strip.h"
+#include "narrow.h"
 #include "vertical.h"
 #include "wide.h"
 #include "each.h"

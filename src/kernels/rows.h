@@ -1,4 +1,4 @@
-/* What the vertical and the wide kernel share around the classes: labels, weights, values. */
+/* What the kernels of rows share around the classes: labels, weights, values. */
 
 /* The rows of one group. Lanes without a row hold label 0 and the weight of the first row: a row
  * of several blocks is alone in its group, and its classes take every lane. */
@@ -34,7 +34,16 @@ CE_ONCE void weigh(const ce_job *job, group *g)
                             v_sub(exponent, v_set1((real)k)), some};
 }
 
+CE_INLINE int job_weighs(const ce_job *job) { return job->weight.data || job->denominator != 1.0; }
+
 #define LABELS_OF(type)                                                                        \
+    if (g->n == VL && step == (ptrdiff_t)sizeof(type)) { /* one conversion of vectors */       \
+        type y[VL];                                                                            \
+        memcpy(y, p, sizeof y);                                                                \
+        for (int i = 0; i < VL; i++)                                                           \
+            g->label[i] = (ptrdiff_t)y[i];                                                     \
+        break;                                                                                 \
+    }                                                                                          \
     for (int i = 0; i < g->n; i++) {                                                           \
         type y;                                                                                \
         memcpy(&y, p + i * step, sizeof y);                                                    \
@@ -60,6 +69,14 @@ CE_INLINE void read_labels(const ce_job *job, group *g)
     }
 }
 
+/* Field by field: a copy of what was just written would wait for it. */
+CE_INLINE void group_unit(group *g)
+{
+    g->loss.W = g->gradient.W = x_double(1.0);
+    g->loss.k = g->gradient.k = v_set1(0);
+    g->loss.live = g->gradient.live = v_everywhere();
+}
+
 CE_INLINE void group_set(group *g, const ce_job *job, ptrdiff_t first, int n, int op)
 {
     g->first = first;
@@ -76,14 +93,10 @@ CE_INLINE void group_set(group *g, const ce_job *job, ptrdiff_t first, int n, in
             g->x_label[i] = (real)v;
         }
     }
-    if (job->weight.data || job->denominator != 1.0) {
+    if (job_weighs(job))
         weigh(job, g);
-        return;
-    }
-    /* field by field: a copy of what was just written would wait for it */
-    g->loss.W = g->gradient.W = x_double(1.0);
-    g->loss.k = g->gradient.k = v_set1(0);
-    g->loss.live = g->gradient.live = v_everywhere();
+    else
+        group_unit(g);
 }
 
 CE_INLINE void put_values(const ce_job *job, const group *g, vec value)
@@ -104,12 +117,15 @@ CE_INLINE void put_values(const ce_job *job, const group *g, vec value)
 }
 
 /* The value of a row: log-sum-exp or loss. */
-CE_INLINE vec row_value(const row_end *z, const group *g, int op)
+CE_INLINE vec row_value(const row_end *z, const weights *w, vec x_label, int op)
 {
-    if (op == CE_LOGSUMEXP)
-        return row_logsumexp(z);
-    return op_is_dense(op) ? row_dense_loss(z, &g->loss)
-                           : row_sparse_loss(z, v_load_real(g->x_label), &g->loss);
+    return op_is_dense(op)    ? row_dense_loss(z, w)
+           : op_is_sparse(op) ? row_sparse_loss(z, x_label, w)
+                              : row_logsumexp(z);
+}
+CE_INLINE vec label_logits(const group *g, int op)
+{
+    return op_is_sparse(op) ? v_load_real(g->x_label) : v_set1(0);
 }
 
 /* Entries of gradient and Hessian that the row's end knows better than its e_j. */

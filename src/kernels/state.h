@@ -48,6 +48,15 @@ CE_INLINE ext reference_top(reference r)
     return x_pair(v_exp_pair(r.span, r.shift, v_everywhere()));
 }
 
+/* n sums folded by the fixed tree, lane by lane. */
+CE_INLINE ext fold_column(const dsum *sums, int n)
+{
+    ext a[VL];
+    for (int i = 0; i < n; i++)
+        a[i] = dsum_total(sums[i]);
+    return x_fold_columns(a, n);
+}
+
 /* One block of each of VL rows, or VL blocks of one row. others and top are the sums of the
  * labels of classes below and at the block's maximum, gap that of y_j (m - x_j), those in tiny,
  * biased, excepted. */
@@ -138,22 +147,42 @@ CE_INLINE totals single_block(const blocks *p, int dense)
 typedef struct { ext W; vec k; vmask live; } weights;
 
 /* Everything the results of a row need. L = log1p(s), biased; inverse = 1/(1 + s). */
-typedef struct { vec m, ties; ext s, e, L, inverse, Y, gap, tiny, others; } row_end;
+typedef struct {
+    vec m, ties;
+    ext s, e, L, inverse, Y, gap, tiny, others;
+    ratio over; /* s/e */
+} row_end;
+
+/* The end of a row in steps, from m, ties, e, and s without any of the maxima. */
+CE_INLINE void row_end_sums(row_end *z)
+{
+    z->L = z->s;
+    z->s = x_add(z->s, x_mul(x_vec(v_sub(z->ties, v_set1(1))), z->e));
+}
+CE_INLINE void row_end_ratio(row_end *z) { z->over = x_ratio(z->s, z->e); }
+CE_INLINE void row_end_inverse(row_end *z)
+{
+    const vmask infinite = v_eq(v_abs(z->m), v_set1(INFINITY));
+    const ext S = x_times(x_add(z->s, z->e), UNBIAS);
+    z->inverse = x_select(infinite, x_vec(v_set1(NAN)), x_div(x_vec(v_set1(1)), S));
+}
+CE_INLINE void row_end_log(row_end *z)
+{
+    const vmask infinite = v_eq(v_abs(z->m), v_set1(INFINITY));
+    /* at an infinite m the sum is 0, or NaN where a class is: log1p of it is itself */
+    z->L = x_select(infinite, z->L, x_log1p(&z->over));
+}
 
 CE_ONCE void end_row(row_end *z, const totals *t, int dense)
 {
-    const reference r = reference_of(t->m);
-    const vmask infinite = v_eq(v_abs(t->m), v_set1(INFINITY));
-    const ext e = reference_top(r);
-    const ext s = x_add(t->s, x_mul(x_vec(v_sub(t->ties, v_set1(1))), e));
-    const ext S = x_times(x_add(s, e), UNBIAS);
     z->m = t->m;
     z->ties = t->ties;
-    z->e = e;
-    z->s = s;
-    /* at an infinite m the sum is 0, or NaN where a class is: log1p of it is itself */
-    z->L = x_select(infinite, t->s, x_log1p_ratio(s, e));
-    z->inverse = x_select(infinite, x_vec(v_set1(NAN)), x_div(x_vec(v_set1(1)), S));
+    z->s = t->s;
+    z->e = reference_top(reference_of(z->m));
+    row_end_sums(z);
+    row_end_ratio(z);
+    row_end_inverse(z);
+    row_end_log(z);
     if (dense) {
         z->gap = t->gap;
         z->tiny = t->tiny;
@@ -165,7 +194,7 @@ CE_ONCE void end_row(row_end *z, const totals *t, int dense)
 /* L itself: in float64 its low part may be lost to the subnormals, its high part be rounded. */
 CE_INLINE ext log1p_of(const row_end *z) { return x_times(z->L, UNBIAS); }
 
-CE_ONCE vec row_logsumexp(const row_end *z) { return x_hi(x_add(x_vec(z->m), log1p_of(z))); }
+CE_INLINE vec row_logsumexp(const row_end *z) { return x_hi(x_add(x_vec(z->m), log1p_of(z))); }
 
 CE_INLINE vec weighted(ext value, vec exponent, const weights *w)
 {
@@ -181,12 +210,12 @@ CE_INLINE vec weighted_sum(ext a, ext b, const weights *w)
     return weighted(sum, v_keep(alone, biased()), w);
 }
 
-CE_ONCE vec row_sparse_loss(const row_end *z, vec x_label, const weights *w)
+CE_INLINE vec row_sparse_loss(const row_end *z, vec x_label, const weights *w)
 {
     return weighted_sum(x_difference(z->m, x_label), z->L, w);
 }
 
-CE_ONCE vec row_dense_loss(const row_end *z, const weights *w)
+CE_INLINE vec row_dense_loss(const row_end *z, const weights *w)
 {
     const vmask empty = v_eq(z->m, v_set1(-INFINITY));
     const ext gap = x_select(empty, x_vec(v_set1(NAN)), z->gap);
@@ -194,7 +223,7 @@ CE_ONCE vec row_dense_loss(const row_end *z, const weights *w)
 }
 
 /* The gradient at the label: -s/S where it is a maximum, else -(1 - p_y). */
-CE_ONCE vec row_label_gradient(const row_end *z, vec x_label, const weights *w)
+CE_INLINE vec row_label_gradient(const row_end *z, vec x_label, const weights *w)
 {
     const reference r = reference_of(z->m);
     const vec d = v_sub(x_label, r.M);
@@ -204,14 +233,14 @@ CE_ONCE vec row_label_gradient(const row_end *z, vec x_label, const weights *w)
 }
 
 /* The gradient of dense labels at a single maximum: (Y - y_m) - Y s/S. */
-CE_ONCE vec row_top_gradient(const row_end *z, const weights *w)
+CE_INLINE vec row_top_gradient(const row_end *z, const weights *w)
 {
     const ext p = x_mul(x_mul(z->s, z->inverse), z->Y);
     return weighted_sum(z->others, x_sub(x_zero(), p), w);
 }
 
 /* The Hessian at a single maximum: Y (1/S) (s/S). */
-CE_ONCE vec row_top_hessian(const row_end *z, const weights *w, int dense)
+CE_INLINE vec row_top_hessian(const row_end *z, const weights *w, int dense)
 {
     const ext p = x_times(x_mul(z->e, z->inverse), UNBIAS);
     const ext h = x_mul(p, x_mul(z->s, z->inverse));

@@ -2,34 +2,49 @@
  * lane.
  *
  * ACROSS: the rows of a class lie side by side (column-major). ALONG: the classes of a row do
- * (row-major), and VT classes are transposed in registers. ANY: everything else, one by one.
+ * (row-major), and VT classes are transposed in registers. PACKED: so do the rows, and they are
+ * few enough classes to be permuted all at once. ANY: everything else, one by one.
  */
 
-typedef enum { ACROSS, ALONG, ANY } strip_kind;
+typedef enum { ACROSS, ALONG, PACKED, ANY } strip_kind;
 
 typedef struct {
     char *first;
     ptrdiff_t step, stride; /* bytes from row to row, from class to class */
     const ce_array *array;
     const ptrdiff_t *shape;
-    strip_kind kind;
-    int rows;               /* lanes from here on hold no row */
+    strip_kind kind, whole, part; /* of this group, of VL rows, of fewer */
+    int rows;                     /* lanes from here on hold no row */
 } strip;
 
-/* Groups of rows end where the innermost row axis does: their rows are one step apart. */
-CE_INLINE void strip_set(strip *s, const ce_array *a, const ptrdiff_t *shape, ptrdiff_t row,
-                         int rows)
+CE_INLINE void strip_set(strip *s, const ce_array *a, const ptrdiff_t *shape)
 {
-    const int whole = a->type == IO_TYPE && a->stride[2] % (ptrdiff_t)sizeof(io) == 0;
-    s->first = a->data + row_offset(a, shape, row);
+    const ptrdiff_t size = sizeof(io), classes = shape[CE_CLASS_AXIS];
+    const int whole = a->type == IO_TYPE && a->stride[2] % size == 0;
     s->step = a->stride[2];
     s->stride = a->stride[CE_CLASS_AXIS];
     s->array = a;
     s->shape = shape;
+    s->part = whole && s->step == size ? ACROSS : ANY;
+    s->whole = s->part;
+    if (whole && s->stride == size) {
+        const int few = classes > 1 && classes <= PACKED_CLASSES && classes <= VL;
+        s->whole = few && s->step == classes * size ? PACKED : ALONG;
+    }
+}
+/* Groups of rows end where the innermost row axis does: their rows are one step apart. */
+CE_INLINE void strip_move(strip *s, ptrdiff_t row, int rows)
+{
+    s->first = s->array->data + row_offset(s->array, s->shape, row);
     s->rows = rows;
-    s->kind = whole && rows == VL && s->stride == (ptrdiff_t)sizeof(io) ? ALONG
-              : whole && s->step == (ptrdiff_t)sizeof(io)               ? ACROSS
-                                                                        : ANY;
+    s->kind = rows == VL ? s->whole : s->part;
+}
+
+/* Class k of the group that starts `rows` rows further on, or a line of it: by the time that group
+ * is read, the caches have it. */
+CE_INLINE void strip_prefetch(const strip *s, ptrdiff_t rows, ptrdiff_t k)
+{
+    CE_PREFETCH(s->first + rows * s->step + k * (s->kind == ACROSS ? s->stride : 64));
 }
 
 CE_INLINE io *strip_place(const strip *s, int row, ptrdiff_t k)
@@ -58,9 +73,13 @@ CE_INLINE vec strip_gather(const strip *s, ptrdiff_t k, real fill)
 }
 
 /* n classes from k on into c; lanes without a row get fill. c has room for VT more. */
-CE_INLINE void strip_load(const strip *s, ptrdiff_t k, int n, real fill, vec *c)
+CE_ONCE void strip_load(const strip *s, ptrdiff_t k, int n, real fill, vec *c)
 {
     int j = 0;
+    if (s->kind == PACKED) {
+        v_load_packed((const io *)s->first, c, n);
+        return;
+    }
     if (s->kind == ALONG) {
         const ptrdiff_t step = s->step / (ptrdiff_t)sizeof(io);
         for (; j + VT <= n; j += VT)
@@ -92,9 +111,13 @@ CE_INLINE void strip_store_packed(const strip *s, int n, const vec *c)
 }
 
 /* c has VT more entries, whatever they hold. */
-CE_INLINE void strip_store(const strip *s, ptrdiff_t k, int n, const vec *c)
+CE_ONCE void strip_store(const strip *s, ptrdiff_t k, int n, const vec *c)
 {
     int j = 0;
+    if (s->kind == PACKED) {
+        v_store_packed((io *)s->first, c, n);
+        return;
+    }
     if (s->kind == ALONG) {
         if (k == 0 && n % VT != 0 && s->step == n * (ptrdiff_t)sizeof(io)) {
             strip_store_packed(s, n, c);
@@ -116,4 +139,28 @@ CE_INLINE void strip_store(const strip *s, ptrdiff_t k, int n, const vec *c)
         for (int i = 0; i < s->rows; i++)
             memcpy(strip_place(s, i, k + j), &v[i], sizeof(io));
     }
+}
+
+/* The arrays of a job, at the rows of one group. */
+typedef struct { strip x, y, out, hessian; } columns;
+
+CE_INLINE void columns_set(columns *c, const ce_job *job, int op)
+{
+    strip_set(&c->x, &job->x, job->shape);
+    if (op_is_dense(op))
+        strip_set(&c->y, &job->labels, job->shape);
+    if (op_stores_exp(op) || op == CE_LOG_SOFTMAX)
+        strip_set(&c->out, &job->out, job->shape);
+    if (op_has_hessian(op))
+        strip_set(&c->hessian, &job->hessian, job->shape);
+}
+CE_INLINE void columns_move(columns *c, ptrdiff_t row, int n, int op)
+{
+    strip_move(&c->x, row, n);
+    if (op_is_dense(op))
+        strip_move(&c->y, row, n);
+    if (op_stores_exp(op) || op == CE_LOG_SOFTMAX)
+        strip_move(&c->out, row, n);
+    if (op_has_hessian(op))
+        strip_move(&c->hessian, row, n);
 }

@@ -2,8 +2,9 @@
 
 #include "../dispatch.h"
 
-/* Below this many classes rows are taken VL at a time. Both ways give the same bits. */
-#define VERTICAL_CLASSES 96
+/* Below this many classes rows are taken VL at a time, where the two are equally fast. Both ways
+ * give the same bits. */
+#define WIDE_CLASSES 112
 
 CE_INLINE int classes_adjoin(const ce_array *a)
 {
@@ -11,8 +12,12 @@ CE_INLINE int classes_adjoin(const ce_array *a)
 }
 CE_INLINE int job_is_wide(const ce_job *job)
 {
-    return job->shape[CE_CLASS_AXIS] >= VERTICAL_CLASSES && classes_adjoin(&job->x) &&
+    return job->shape[CE_CLASS_AXIS] >= WIDE_CLASSES && classes_adjoin(&job->x) &&
            classes_adjoin(&job->out) && classes_adjoin(&job->hessian);
+}
+CE_INLINE int job_is_narrow(const ce_job *job)
+{
+    return !job_is_wide(job) && job->shape[CE_CLASS_AXIS] <= NARROW_CLASSES;
 }
 
 #define ROW_OPERATION(name, op)                                                                \
@@ -38,7 +43,9 @@ CE_INLINE int job_is_wide(const ce_job *job)
     }                                                                                          \
     static void name(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1)                        \
     {                                                                                          \
-        if (!job_is_wide(job))                                                                 \
+        if (job_is_narrow(job))                                                                \
+            narrow_rows(job, row0, row1, op);                                                  \
+        else if (!job_is_wide(job))                                                            \
             vertical_rows(job, row0, row1, op);                                                \
         else if (block_count(job->shape[CE_CLASS_AXIS]) == 1)                                  \
             wide_rows(job, row0, row1, op);                                                    \

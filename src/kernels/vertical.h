@@ -1,27 +1,8 @@
-/* VL rows at a time, one a lane, the loop running down the classes: no horizontal operation.
- *
- * Taken for few classes and for every layout whose classes do not lie side by side. Term j goes
- * to accumulator j mod VL and these are folded by the tree of the wide kernel, so that both give
- * the same bits. Few classes are transposed once into a buffer, which then holds their e_j; more
- * classes are read again, and their e_j wait in the output.
+/* VL rows at a time, one a lane, with more classes than narrow.h keeps: for layouts whose classes
+ * do not lie side by side. No horizontal operation: term j goes to accumulator j mod VL, and these
+ * are folded by the tree of the wide kernel, so that both give the same bits. Logits are read once
+ * for the maxima and once for the terms; the e_j wait in the output.
  */
-
-#define VERTICAL_BUFFER 256 /* vecs of logits, then of their e_j */
-#define VERTICAL_GROUPS 8
-
-typedef struct {
-    strip x, y, out, hessian;
-    vec *buffer;        /* NULL: classes do not fit */
-} columns;
-
-/* The logits of n classes from k on. */
-CE_INLINE vec *class_tile(const columns *c, ptrdiff_t k, int n, vec *tile)
-{
-    if (c->buffer)
-        return c->buffer + k;
-    strip_load(&c->x, k, n, -INFINITY, tile);
-    return tile;
-}
 
 /* Accumulators of one block, one for each class modulo VL. */
 typedef struct { esum s[VL]; dsum gap[VL], tiny[VL], others[VL], top[VL]; } columns_sums;
@@ -29,21 +10,12 @@ typedef struct { esum s[VL]; dsum gap[VL], tiny[VL], others[VL], top[VL]; } colu
 CE_INLINE void store_sums(blocks *p, const columns_sums *sums, ptrdiff_t classes, int op)
 {
     const int n = classes < VL ? (int)classes : VL;
-    esum_fold_columns(&p->s, sums->s, n);
+    x_store(&p->s, esum_fold_columns(sums->s, n));
     if (op_is_dense(op)) {
-        ext a[VL];
-        for (int i = 0; i < n; i++)
-            a[i] = dsum_total(sums->gap[i]);
-        x_fold_columns(&p->gap, a, n);
-        for (int i = 0; i < n; i++)
-            a[i] = dsum_total(sums->tiny[i]);
-        x_fold_columns(&p->tiny, a, n);
-        for (int i = 0; i < n; i++)
-            a[i] = dsum_total(sums->others[i]);
-        x_fold_columns(&p->others, a, n);
-        for (int i = 0; i < n; i++)
-            a[i] = dsum_total(sums->top[i]);
-        x_fold_columns(&p->top, a, n);
+        x_store(&p->gap, fold_column(sums->gap, n));
+        x_store(&p->tiny, fold_column(sums->tiny, n));
+        x_store(&p->others, fold_column(sums->others, n));
+        x_store(&p->top, fold_column(sums->top, n));
     }
 }
 
@@ -52,9 +24,9 @@ CE_INLINE vec vertical_max(const columns *c, ptrdiff_t from, ptrdiff_t to)
     vec tile[VL + VT], m = v_set1(-INFINITY);
     for (ptrdiff_t k = from; k < to; k += VL) {
         const int n = to - k < VL ? (int)(to - k) : VL;
-        const vec *x = class_tile(c, k, n, tile);
+        strip_load(&c->x, k, n, -INFINITY, tile);
         for (int j = 0; j < n; j++)
-            m = v_max(m, x[j]);
+            m = v_max(m, tile[j]);
     }
     return m;
 }
@@ -72,10 +44,9 @@ CE_INLINE void vertical_block(const columns *c, ptrdiff_t from, ptrdiff_t to, bl
             sums.gap[i] = sums.tiny[i] = sums.others[i] = sums.top[i] = dsum_zero();
     }
     for (ptrdiff_t k = from; k < to; k += VL) {
-        vec tile[VL + VT], y[VL + VT], waiting[VL + VT];
+        vec x[VL + VT], y[VL + VT], e[VL + VT];
         const int n = to - k < VL ? (int)(to - k) : VL, odd = (k - from) / VL % 2;
-        const vec *x = class_tile(c, k, n, tile);
-        vec *stored = c->buffer ? c->buffer + k : waiting;
+        strip_load(&c->x, k, n, -INFINITY, x);
         if (op_is_dense(op))
             strip_load(&c->y, k, n, 0, y);
         for (int j = 0; j < n; j++) {
@@ -93,10 +64,10 @@ CE_INLINE void vertical_block(const columns *c, ptrdiff_t from, ptrdiff_t to, bl
                 sums.top[j] = dsum_add_if(sums.top[j], m_not(below), y[j]);
             }
             if (op_stores_exp(op))
-                stored[j] = v_as_stored(v_rounded(t.e, t.keep));
+                e[j] = v_as_stored(v_rounded(t.e, t.keep));
         }
-        if (op_stores_exp(op) && !c->buffer)
-            strip_store(&c->out, k, n, stored);
+        if (op_stores_exp(op))
+            strip_store(&c->out, k, n, e);
         if (n == VL && (k - from) / VL % SETTLE == SETTLE - 1)
             for (int j = 0; j < VL; j++)
                 esum_settle(sums.s + j);
@@ -128,11 +99,9 @@ CE_INLINE void vertical_finish(const columns *c, ptrdiff_t from, ptrdiff_t to, c
     const strip *source = op == CE_LOG_SOFTMAX ? &c->x : &c->out;
     const ext L = log1p_of(z);
     for (ptrdiff_t k = from; k < to; k += VL) {
-        vec tile[VL + VT], y[VL + VT], out[VL + VT], hessian[VL + VT];
+        vec e[VL + VT], y[VL + VT], out[VL + VT], hessian[VL + VT];
         const int n = to - k < VL ? (int)(to - k) : VL;
-        const vec *e = c->buffer ? c->buffer + k : tile;
-        if (!c->buffer)
-            strip_load(source, k, n, 0, tile);
+        strip_load(source, k, n, 0, e);
         if (op_is_dense(op))
             strip_load(&c->y, k, n, 0, y);
         for (int j = 0; j < n; j++) {
@@ -151,38 +120,13 @@ CE_INLINE void vertical_finish(const columns *c, ptrdiff_t from, ptrdiff_t to, c
     }
 }
 
-/* One group of rows on its way through the three steps below. */
+/* One group of rows. */
 typedef struct {
     group g;
     columns c;
-    blocks *part;
+    blocks part[MAX_BLOCKS];
     row_end z;
 } vertical_work;
-
-CE_INLINE void vertical_reduce(const ce_job *job, vertical_work *w, ptrdiff_t first, int n, int op)
-{
-    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], size = block_size(classes);
-    group_set(&w->g, job, first, n, op);
-    strip_set(&w->c.x, &job->x, job->shape, first, n);
-    if (op_is_dense(op))
-        strip_set(&w->c.y, &job->labels, job->shape, first, n);
-    if (op_stores_exp(op) || op == CE_LOG_SOFTMAX)
-        strip_set(&w->c.out, &job->out, job->shape, first, n);
-    if (op_has_hessian(op))
-        strip_set(&w->c.hessian, &job->hessian, job->shape, first, n);
-    if (w->c.buffer)
-        strip_load(&w->c.x, 0, (int)classes, -INFINITY, w->c.buffer);
-    for (ptrdiff_t from = 0; from < classes; from += size)
-        vertical_block(&w->c, from, block_end(classes, from), w->part + from / size, op);
-}
-
-CE_INLINE void vertical_end(const ce_job *job, vertical_work *w, int op)
-{
-    const totals t = vertical_totals(w->part, block_count(job->shape[CE_CLASS_AXIS]), op);
-    end_row(&w->z, &t, op_is_dense(op));
-    if (job->value.data)
-        put_values(job, &w->g, row_value(&w->z, &w->g, op));
-}
 
 /* Entries known exactly: the block that holds a row's maximum knows where. */
 CE_INLINE void vertical_entries(const ce_job *job, const vertical_work *w, int op)
@@ -218,30 +162,21 @@ CE_INLINE void vertical_results(const ce_job *job, vertical_work *w, int op)
         vertical_entries(job, w, op);
 }
 
-/* Groups of short rows go through each step together: the steps of one group wait for each other,
- * those of different groups do not. */
 CE_INLINE void vertical_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int op)
 {
-    const ptrdiff_t room = job->shape[CE_CLASS_AXIS] + VT;
-    const int fit = (int)(VERTICAL_BUFFER / room);
-    const int most = fit < 1 ? 1 : fit < VERTICAL_GROUPS ? fit : VERTICAL_GROUPS;
-    CE_ALIGN64 vec buffer[VERTICAL_BUFFER];
-    blocks part[MAX_BLOCKS];
-    vertical_work work[VERTICAL_GROUPS];
-    for (int i = 0; i < most; i++) {
-        work[i].c.buffer = fit > 0 ? buffer + i * room : NULL;
-        work[i].part = part + i;
-    }
-    for (ptrdiff_t row = row0; row < row1;) {
-        int groups = 0;
-        for (; groups < most && row < row1; groups++) {
-            const int n = group_rows(job, row, row1, VL);
-            vertical_reduce(job, work + groups, row, n, op);
-            row += n;
-        }
-        for (int i = 0; i < groups; i++)
-            vertical_end(job, work + i, op);
-        for (int i = 0; i < groups && (op_stores_exp(op) || op == CE_LOG_SOFTMAX); i++)
-            vertical_results(job, work + i, op);
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], size = block_size(classes);
+    vertical_work w;
+    columns_set(&w.c, job, op);
+    for (ptrdiff_t row = row0; row < row1; row += w.g.n) {
+        group_set(&w.g, job, row, group_rows(job, row, row1, VL), op);
+        columns_move(&w.c, row, w.g.n, op);
+        for (ptrdiff_t from = 0; from < classes; from += size)
+            vertical_block(&w.c, from, block_end(classes, from), w.part + from / size, op);
+        const totals t = vertical_totals(w.part, block_count(classes), op);
+        end_row(&w.z, &t, op_is_dense(op));
+        if (job->value.data)
+            put_values(job, &w.g, row_value(&w.z, &w.g.loss, label_logits(&w.g, op), op));
+        if (op_stores_exp(op) || op == CE_LOG_SOFTMAX)
+            vertical_results(job, &w, op);
     }
 }

@@ -276,7 +276,7 @@ CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, int op)
     const totals t = single_block(&p, op_is_dense(op));
     end_row(&z, &t, op_is_dense(op));
     if (job->value.data)
-        put_values(job, &g, row_value(&z, &g, op));
+        put_values(job, &g, row_value(&z, &g.loss, label_logits(&g, op), op));
     if (op == CE_LOG_SOFTMAX) {
         const ext L = log1p_of(&z);
         for (int i = 0; i < n; i++)
@@ -365,7 +365,8 @@ CE_ONCE void wide_merge(const ce_job *job, block_state *s, int op)
         b++;
     s->top = b * block_size(classes) + (ptrdiff_t)s->part[b / VL].at[b % VL];
     if (job->value.data)
-        put_values(job, &s->g, row_value(&s->z, &s->g, op));
+        put_values(job, &s->g,
+                   row_value(&s->z, &s->g.loss, label_logits(&s->g, op), op));
 }
 
 CE_INLINE void wide_scale(const ce_job *job, ptrdiff_t row, ptrdiff_t b, const block_state *s,

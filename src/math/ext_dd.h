@@ -82,21 +82,27 @@ CE_INLINE ext x_scale(ext a, vec k)
  * z is a pair, the tail z^3 Q(z^2) a double: relative error below 2^-57 plus that of s/e.
  * Biased, because a weight may lift a loss out of the subnormals.
  */
-CE_INLINE ext x_log1p_ratio(ext s, ext e)
+typedef struct { ext z; vec k; } ratio; /* z biased */
+
+CE_INLINE ratio x_ratio(ext s, ext e)
 {
     const ext u = x_add(s, e);
     const vec k = v_log2_gap(u.hi, e.hi);
     const vec power = v_pow2(v_neg(k));
     const ext f = {v_mul(u.hi, power), v_mul(u.lo, power)};
     const ext top = x_times(x_select(v_eq(k, v_set1(0)), s, x_sub(f, e)), 1.0 / UNBIAS);
-    const ext z = x_div(top, x_add(f, e)); /* biased */
+    return (ratio){x_div(top, x_add(f, e)), k};
+}
+CE_INLINE ext x_log1p(const ratio *r)
+{
+    const ext z = r->z;
     const vec root = v_mul(z.hi, v_set1(UNBIAS)), y = v_mul(root, root);
     vec q = v_set1(log_tail_long[7]);
     for (int i = 6; i >= 0; i--)
         q = v_mad(q, y, v_set1(log_tail_long[i]));
     const vec twice = v_add(z.hi, z.hi);
     const vec tail = v_mad(v_mul(twice, y), q, v_add(z.lo, z.lo));
-    const vec n = v_mul(k, v_set1(1.0 / UNBIAS));
+    const vec n = v_mul(r->k, v_set1(1.0 / UNBIAS));
     const ext whole = {v_mul(n, v_set1(LN2_DOUBLE_HI)), v_mul(n, v_set1(LN2_DOUBLE_LO))};
     return x_add(whole, t_norm(twice, tail));
 }
@@ -162,12 +168,12 @@ CE_INLINE void x_fold_to(xlanes *p, int i, ext a)
 }
 
 /* n exts folded by the same tree, lane by lane. */
-CE_INLINE void x_fold_columns(xlanes *p, ext *a, int n)
+CE_INLINE ext x_fold_columns(ext *a, int n)
 {
     for (int half = VL / 2; half > 0; half /= 2)
         for (int i = 0; i < half && i + half < n; i++)
             a[i] = x_add(a[i], a[i + half]);
-    x_store(p, a[0]);
+    return a[0];
 }
 
 /* A sum of products t (1 + w): t by TwoSum, t w in a double until the next esum_settle, terms of
@@ -191,7 +197,7 @@ CE_INLINE void esum_fold_to(xlanes *p, int i, esum a)
     esum_settle(&a);
     x_fold_to(p, i, dsum_total(a.t));
 }
-CE_INLINE void esum_fold_columns(xlanes *p, const esum *a, int n)
+CE_INLINE ext esum_fold_columns(const esum *a, int n)
 {
     ext x[VL];
     for (int i = 0; i < n; i++) {
@@ -199,5 +205,5 @@ CE_INLINE void esum_fold_columns(xlanes *p, const esum *a, int n)
         esum_settle(&sum);
         x[i] = dsum_total(sum.t);
     }
-    x_fold_columns(p, x, n);
+    return x_fold_columns(x, n);
 }

@@ -38,18 +38,22 @@ CE_INLINE ext x_scale(ext a, vec k)
  * k ln 2 + 2 atanh(z), z = (f - 1)/(f + 1); for k = 0 z = s/(s + 2e), where nothing cancels.
  * Relative error below 2^-32 plus that of s/e. Biased, as in ext_dd.h.
  */
-CE_INLINE ext x_log1p_ratio(ext s, ext e)
+typedef struct { dvec z, k; } ratio;
+
+CE_INLINE ratio x_ratio(ext s, ext e)
 {
     const dvec u = d_add(s, e);
     const dvec k = d_log2_gap(u, e);
     const dvec f = d_mul(u, d_pow2(d_sub(d_set1(0.0), k)));
-    const dvec z = d_div(d_where_zero(k, s, d_sub(f, e)), d_add(f, e));
-    const dvec y = d_mul(z, z);
+    return (ratio){d_div(d_where_zero(k, s, d_sub(f, e)), d_add(f, e)), k};
+}
+CE_INLINE ext x_log1p(const ratio *r)
+{
+    const dvec y = d_mul(r->z, r->z), twice = d_add(r->z, r->z);
     dvec q = d_set1(log_tail_short[3]);
     for (int i = 2; i >= 0; i--)
         q = d_mad(q, y, d_set1(log_tail_short[i]));
-    const dvec twice = d_add(z, z);
-    const dvec log = d_mad(k, d_set1(LN2_DOUBLE_HI + LN2_DOUBLE_LO),
+    const dvec log = d_mad(r->k, d_set1(LN2_DOUBLE_HI + LN2_DOUBLE_LO),
                            d_mad(d_mul(twice, y), q, twice));
     return d_mul(log, d_set1(1.0 / UNBIAS));
 }
@@ -79,7 +83,7 @@ CE_INLINE void esum_fold_to(xlanes *p, int i, esum a)
 }
 
 /* n sums folded by the same tree, lane by lane. */
-CE_INLINE void esum_fold_columns(xlanes *p, const esum *a, int n)
+CE_INLINE ext esum_fold_columns(const esum *a, int n)
 {
     dvec s[VL];
     const int pairs = (n + 1) / 2;
@@ -93,7 +97,7 @@ CE_INLINE void esum_fold_columns(xlanes *p, const esum *a, int n)
     for (int half = VL / 4; half > 0; half /= 2)
         for (int i = 0; i < half && i + half < pairs; i++)
             s[i] = d_add(s[i], s[i + half]);
-    d_store(p->v, d_unmixed(s[0]));
+    return d_unmixed(s[0]);
 }
 
 /* A sum of reals and of products y (m - x), terms with y = 0 skipped. */
@@ -120,10 +124,10 @@ CE_INLINE dsum dsum_add_tiny(dsum a, vec y, vec m, vec x)
 CE_INLINE void x_fold_to(xlanes *p, int i, ext a) { p->v[i] = d_fold(a); }
 
 /* n exts folded by the same tree, lane by lane. */
-CE_INLINE void x_fold_columns(xlanes *p, ext *a, int n)
+CE_INLINE ext x_fold_columns(ext *a, int n)
 {
     for (int half = VL / 2; half > 0; half /= 2)
         for (int i = 0; i < half && i + half < n; i++)
             a[i] = x_add(a[i], a[i + half]);
-    x_store(p, a[0]);
+    return a[0];
 }

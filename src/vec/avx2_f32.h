@@ -200,6 +200,70 @@ CE_INLINE void v_store_t(io *p, ptrdiff_t step, const vec *c)
     t_put(p + 8 * step, step, b);
 }
 
+/* Sixteen rows of `classes` classes that adjoin, from and to one vec a class. Of eight rows of
+ * three classes a class has other lanes in each of three registers: they are blended, and ordered
+ * by a permutation. */
+#define PACKED_CLASSES 3 /* at most so many, at least 2 */
+
+CE_INLINE __m256 t_order(__m256 a, int i0, int i1, int i2, int i3, int i4, int i5, int i6, int i7)
+{
+    return _mm256_permutevar8x32_ps(a, _mm256_setr_epi32(i0, i1, i2, i3, i4, i5, i6, i7));
+}
+CE_INLINE void t_load3(const io *p, __m256 *c)
+{
+    const __m256 u = _mm256_loadu_ps(p), v = _mm256_loadu_ps(p + 8), w = _mm256_loadu_ps(p + 16);
+    c[0] = t_order(_mm256_blend_ps(_mm256_blend_ps(u, v, 0x92), w, 0x24), 0, 3, 6, 1, 4, 7, 2, 5);
+    c[1] = t_order(_mm256_blend_ps(_mm256_blend_ps(u, v, 0x24), w, 0x49), 1, 4, 7, 2, 5, 0, 3, 6);
+    c[2] = t_order(_mm256_blend_ps(_mm256_blend_ps(u, v, 0x49), w, 0x92), 2, 5, 0, 3, 6, 1, 4, 7);
+}
+CE_INLINE void t_store3(io *p, __m256 a, __m256 b, __m256 c)
+{
+    const __m256 u = t_order(a, 0, 3, 6, 1, 4, 7, 2, 5), v = t_order(b, 5, 0, 3, 6, 1, 4, 7, 2);
+    const __m256 w = t_order(c, 2, 5, 0, 3, 6, 1, 4, 7);
+    _mm256_storeu_ps(p, _mm256_blend_ps(_mm256_blend_ps(u, v, 0x92), w, 0x24));
+    _mm256_storeu_ps(p + 8, _mm256_blend_ps(_mm256_blend_ps(u, v, 0x24), w, 0x49));
+    _mm256_storeu_ps(p + 16, _mm256_blend_ps(_mm256_blend_ps(u, v, 0x49), w, 0x92));
+}
+CE_INLINE __m256 t_swap_middle(__m256 a) /* quarters 0 2 1 3 */
+{
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(a), 0xD8));
+}
+CE_INLINE void t_load2(const io *p, __m256 *c)
+{
+    const __m256 u = _mm256_loadu_ps(p), v = _mm256_loadu_ps(p + 8);
+    c[0] = t_swap_middle(_mm256_shuffle_ps(u, v, 0x88));
+    c[1] = t_swap_middle(_mm256_shuffle_ps(u, v, 0xDD));
+}
+CE_INLINE void t_store2(io *p, __m256 a, __m256 b)
+{
+    const __m256 u = t_swap_middle(a), v = t_swap_middle(b);
+    _mm256_storeu_ps(p, _mm256_unpacklo_ps(u, v));
+    _mm256_storeu_ps(p + 8, _mm256_unpackhi_ps(u, v));
+}
+CE_INLINE void v_load_packed(const io *p, vec *c, int classes)
+{
+    __m256 low[3], high[3];
+    if (classes == 2) {
+        t_load2(p, low);
+        t_load2(p + 16, high);
+    } else {
+        t_load3(p, low);
+        t_load3(p + 24, high);
+    }
+    for (int j = 0; j < classes; j++)
+        c[j] = (vec){low[j], high[j]};
+}
+CE_INLINE void v_store_packed(io *p, const vec *c, int classes)
+{
+    if (classes == 2) {
+        t_store2(p, c[0].a, c[1].a);
+        t_store2(p + 16, c[0].b, c[1].b);
+    } else {
+        t_store3(p, c[0].a, c[1].a, c[2].a);
+        t_store3(p + 24, c[0].b, c[1].b, c[2].b);
+    }
+}
+
 CE_INLINE dvec d_set1(double x)
 {
     const __m256d v = _mm256_set1_pd(x);

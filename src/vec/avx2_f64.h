@@ -209,3 +209,58 @@ CE_INLINE void v_store_t(io *p, ptrdiff_t step, const vec *c)
     t_put(p, step, c[0].a, c[1].a);
     t_put(p + 4 * step, step, c[0].b, c[1].b);
 }
+
+/* Eight rows of `classes` classes that adjoin, from and to one vec a class: as in avx2_f32.h, each
+ * permutation of three classes being its own inverse. */
+#define PACKED_CLASSES 3 /* at most so many, at least 2 */
+
+CE_INLINE void t_load3(const io *p, __m256d *c)
+{
+    const __m256d u = _mm256_loadu_pd(p), v = _mm256_loadu_pd(p + 4), w = _mm256_loadu_pd(p + 8);
+    c[0] = _mm256_permute4x64_pd(_mm256_blend_pd(_mm256_blend_pd(u, v, 0x4), w, 0x2), 0x6C);
+    c[1] = _mm256_permute4x64_pd(_mm256_blend_pd(_mm256_blend_pd(u, v, 0x9), w, 0x4), 0xB1);
+    c[2] = _mm256_permute4x64_pd(_mm256_blend_pd(_mm256_blend_pd(u, v, 0x2), w, 0x9), 0xC6);
+}
+CE_INLINE void t_store3(io *p, __m256d a, __m256d b, __m256d c)
+{
+    const __m256d u = _mm256_permute4x64_pd(a, 0x6C), v = _mm256_permute4x64_pd(b, 0xB1);
+    const __m256d w = _mm256_permute4x64_pd(c, 0xC6);
+    _mm256_storeu_pd(p, _mm256_blend_pd(_mm256_blend_pd(u, v, 0x2), w, 0x4));
+    _mm256_storeu_pd(p + 4, _mm256_blend_pd(_mm256_blend_pd(u, v, 0x9), w, 0x2));
+    _mm256_storeu_pd(p + 8, _mm256_blend_pd(_mm256_blend_pd(u, v, 0x4), w, 0x9));
+}
+CE_INLINE void t_load2(const io *p, __m256d *c)
+{
+    const __m256d u = _mm256_loadu_pd(p), v = _mm256_loadu_pd(p + 4);
+    c[0] = _mm256_permute4x64_pd(_mm256_unpacklo_pd(u, v), 0xD8);
+    c[1] = _mm256_permute4x64_pd(_mm256_unpackhi_pd(u, v), 0xD8);
+}
+CE_INLINE void t_store2(io *p, __m256d a, __m256d b)
+{
+    const __m256d u = _mm256_permute4x64_pd(a, 0xD8), v = _mm256_permute4x64_pd(b, 0xD8);
+    _mm256_storeu_pd(p, _mm256_unpacklo_pd(u, v));
+    _mm256_storeu_pd(p + 4, _mm256_unpackhi_pd(u, v));
+}
+CE_INLINE void v_load_packed(const io *p, vec *c, int classes)
+{
+    __m256d low[3], high[3];
+    if (classes == 2) {
+        t_load2(p, low);
+        t_load2(p + 8, high);
+    } else {
+        t_load3(p, low);
+        t_load3(p + 12, high);
+    }
+    for (int j = 0; j < classes; j++)
+        c[j] = (vec){low[j], high[j]};
+}
+CE_INLINE void v_store_packed(io *p, const vec *c, int classes)
+{
+    if (classes == 2) {
+        t_store2(p, c[0].a, c[1].a);
+        t_store2(p + 8, c[0].b, c[1].b);
+    } else {
+        t_store3(p, c[0].a, c[1].a, c[2].a);
+        t_store3(p + 12, c[0].b, c[1].b, c[2].b);
+    }
+}

@@ -146,6 +146,19 @@ CE_INLINE void v_store_t(io *p, ptrdiff_t step, const vec *c)
         p[i * step + j] = (io)c[j].x[i];
 }
 
+/* VL rows of `classes` classes that adjoin, from and to one vec a class. */
+#define PACKED_CLASSES 5 /* at most so many, at least 2 */
+CE_INLINE void v_load_packed(const io *p, vec *c, int classes)
+{
+    for (int j = 0; j < classes; j++)
+        LANES c[j].x[i] = (real)p[i * classes + j];
+}
+CE_INLINE void v_store_packed(io *p, const vec *c, int classes)
+{
+    for (int j = 0; j < classes; j++)
+        LANES p[i * classes + j] = (io)c[j].x[i];
+}
+
 CE_INLINE dvec d_set1(double a) { dvec r; LANES r.x[i] = a; return r; }
 CE_INLINE dvec d_load(const double *p) { dvec r; LANES r.x[i] = p[i]; return r; }
 CE_INLINE void d_store(double *p, dvec a) { LANES p[i] = a.x[i]; }

@@ -1,0 +1,257 @@
+/* VL rows at a time, one a lane, all of whose classes fit a buffer: no horizontal operation.
+ *
+ * The classes are read once, transposed where those of a row lie side by side; the buffer then
+ * holds their logits, their e_j, and the results. Term j goes to sum j mod VL, and these sums are
+ * folded by the tree of the wide kernel, so that both give the same bits.
+ *
+ * The operations on one group of rows wait for each other. So several groups go through short
+ * steps together: in a step, those of one group run while those of another wait.
+ */
+
+#define NARROW_CLASSES 240
+#define NARROW_ROOM (NARROW_CLASSES + VT) /* strips are loaded and stored by VT classes */
+#define NARROW_GROUPS 8    /* at most so many together, */
+#define NARROW_TOGETHER 32 /* of so many classes in all, but two groups wherever they fit */
+
+/* Sums of classes that are equal modulo VL, side by side. */
+typedef struct { esum s[VL]; dsum gap[VL], tiny[VL], others[VL], top[VL]; } narrow_sums;
+
+typedef struct {
+    group g;
+    vec *x, *y, *hessian; /* the classes: logits, then e_j, then the result; labels; Hessian */
+    vec label, x_label;
+    vec at;               /* where the single maximum is, else -1 */
+    narrow_sums sums;
+    row_end z;
+} narrow_work;
+
+/* Read a group of rows; their maxima. */
+CE_INLINE void narrow_read(const ce_job *job, columns *a, narrow_work *w, int op)
+{
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
+    strip_move(&a->x, w->g.first, w->g.n);
+    strip_load(&a->x, 0, (int)classes, -INFINITY, w->x);
+    vec m = w->x[0], found = w->x[0], class = v_set1(0);
+    if (op_is_dense(op)) {
+        strip_move(&a->y, w->g.first, w->g.n);
+        strip_load(&a->y, 0, (int)classes, 0, w->y);
+    }
+    if (op_is_sparse(op)) {
+        real label[VL];
+        read_labels(job, &w->g);
+        for (int i = 0; i < VL; i++)
+            label[i] = (real)w->g.label[i];
+        w->label = v_load_real(label);
+    }
+    for (ptrdiff_t k = 1; k < classes; k++) {
+        m = v_max(m, w->x[k]);
+        if (op_is_sparse(op)) {
+            class = v_add(class, v_set1(1));
+            found = v_select(v_eq(w->label, class), w->x[k], found);
+        }
+    }
+    w->x_label = found;
+    w->z.m = m;
+}
+
+/* What the classes of a row are compared with and counted by. */
+typedef struct { reference r; vec top, ties, at, class; } narrow_count;
+
+/* Add class k to sum j, which it begins if it is the first; leave its e_j behind if the results
+ * need it. */
+CE_INLINE void narrow_add(narrow_sums *a, int j, int first, int odd, narrow_count *c, vec *x,
+                          const vec *y, int op)
+{
+    const vmask below = v_ne(*x, c->top);
+    const term e = reference_exp(c->r, *x, 1);
+    if (first)
+        a->s[j] = esum_zero();
+    esum_add_if(a->s + j, odd, m_and(below, e.keep), e.e);
+    c->ties = v_add_if(m_not(below), c->ties, v_set1(1));
+    if (op_marks_top(op)) {
+        c->at = v_select(below, c->at, c->class);
+        c->class = v_add(c->class, v_set1(1));
+    }
+    if (op_is_dense(op)) {
+        if (first)
+            a->gap[j] = a->tiny[j] = a->others[j] = a->top[j] = dsum_zero();
+        a->gap[j] = dsum_add_product(a->gap[j], *y, c->top, *x);
+        a->tiny[j] = dsum_add_tiny(a->tiny[j], *y, c->top, *x);
+        a->others[j] = dsum_add_if(a->others[j], below, *y);
+        a->top[j] = dsum_add_if(a->top[j], m_not(below), *y);
+    }
+    if (op_stores_exp(op))
+        *x = v_as_stored(v_rounded(e.e, e.keep));
+}
+
+CE_INLINE void narrow_fetch(const columns *a, ptrdiff_t ahead, ptrdiff_t k, int op)
+{
+    strip_prefetch(&a->x, ahead, k);
+    if (op_is_dense(op))
+        strip_prefetch(&a->y, ahead, k);
+}
+
+/* Add up the terms. One line of the rows `ahead` is fetched a term: a burst would wait. */
+CE_INLINE void narrow_reduce(const columns *a, narrow_work *w, ptrdiff_t classes, ptrdiff_t ahead,
+                             int op)
+{
+    const int n = classes < VL ? (int)classes : VL;
+    const vec zero = v_set1(0);
+    vec *x = w->x, *y = w->y;
+    narrow_count c = {reference_of(w->z.m), finite_top(w->z.m), zero, zero, zero};
+    for (int j = 0; j < n; j++) {
+        narrow_fetch(a, ahead, j, op);
+        narrow_add(&w->sums, j, 1, 0, &c, x + j, y + j, op);
+    }
+    for (ptrdiff_t k = VL, odd = 1; k < classes; k += VL, odd = !odd) {
+        const int left = classes - k < VL ? (int)(classes - k) : VL;
+        if (odd)
+            for (int j = 0; j < left; j++) {
+                narrow_fetch(a, ahead, k + j, op);
+                narrow_add(&w->sums, j, 0, 1, &c, x + k + j, y + k + j, op);
+            }
+        else
+            for (int j = 0; j < left; j++) {
+                narrow_fetch(a, ahead, k + j, op);
+                narrow_add(&w->sums, j, 0, 0, &c, x + k + j, y + k + j, op);
+            }
+        if (left == VL && k / VL % SETTLE == SETTLE - 1)
+            for (int j = 0; j < VL; j++)
+                esum_settle(w->sums.s + j);
+    }
+    w->z.ties = c.ties;
+    w->z.e = reference_top(c.r);
+    if (op_marks_top(op))
+        w->at = v_select(v_eq(c.ties, v_set1(1)), c.at, v_set1(-1));
+}
+
+CE_INLINE void narrow_fold(narrow_work *w, ptrdiff_t classes, int op)
+{
+    const int n = classes < VL ? (int)classes : VL;
+    w->z.s = esum_fold_columns(w->sums.s, n);
+    row_end_sums(&w->z);
+    if (op_is_dense(op)) {
+        w->z.gap = fold_column(w->sums.gap, n);
+        w->z.tiny = fold_column(w->sums.tiny, n);
+        w->z.others = fold_column(w->sums.others, n);
+        w->z.Y = x_add(w->z.others, fold_column(w->sums.top, n));
+    }
+}
+
+/* The value of the rows. */
+CE_INLINE void narrow_value(const ce_job *job, narrow_work *w, int op)
+{
+    row_end_log(&w->z);
+    if (job->value.data)
+        put_values(job, &w->g, row_value(&w->z, &w->g.loss, w->x_label, op));
+}
+
+CE_INLINE void narrow_store(const strip *s, ptrdiff_t classes, const vec *c)
+{
+    for (ptrdiff_t k = 0; k < classes; k += VL)
+        strip_store(s, k, classes - k < VL ? (int)(classes - k) : VL, c + k);
+}
+
+/* From e_j (or, for log-softmax, from the logits) to the results, those among them that the row's
+ * end knows exactly: sparse labels, and a single maximum. */
+CE_INLINE void narrow_finish(columns *a, const narrow_work *w, ptrdiff_t classes,
+                             ptrdiff_t ahead, int op)
+{
+    const row_end *z = &w->z;
+    const weights *weight = &w->g.gradient;
+    vec class = v_set1(0), label, top, top_hessian, hi, lo;
+    finish q;
+    if (op == CE_LOG_SOFTMAX) {
+        const ext L = log1p_of(z);
+        hi = x_hi(L);
+        lo = x_lo(L);
+    } else {
+        q = finish_of(z, weight, NULL, op);
+    }
+    if (op_is_sparse(op))
+        label = row_label_gradient(z, w->x_label, weight);
+    if (op_is_dense(op))
+        top = row_top_gradient(z, weight);
+    if (op_has_hessian(op))
+        top_hessian = row_top_hessian(z, weight, op_is_dense(op));
+    strip_move(&a->out, w->g.first, w->g.n);
+    if (op_has_hessian(op))
+        strip_move(&a->hessian, w->g.first, w->g.n);
+    for (ptrdiff_t k = 0; k < classes; k++) {
+        const vec e = w->x[k];
+        strip_prefetch(&a->out, ahead, k);
+        if (op_has_hessian(op))
+            strip_prefetch(&a->hessian, ahead, k);
+        if (op == CE_LOG_SOFTMAX)
+            w->x[k] = finish_log_softmax(z->m, hi, lo, e);
+        else if (op_is_dense(op))
+            w->x[k] = v_select(v_eq(w->at, class), top, finish_dense(&q, e, w->y[k]));
+        else if (op_is_sparse(op))
+            w->x[k] = v_select(v_eq(w->label, class), label, finish_softmax(&q, e));
+        else
+            w->x[k] = finish_softmax(&q, e);
+        if (op_has_hessian(op))
+            w->hessian[k] = v_select(v_eq(w->at, class), top_hessian, finish_hessian(&q, e));
+        if (op_has_gradient(op))
+            class = v_add(class, v_set1(1));
+    }
+    narrow_store(&a->out, classes, w->x);
+    if (op_has_hessian(op))
+        narrow_store(&a->hessian, classes, w->hessian);
+}
+
+CE_INLINE void narrow_groups(const ce_job *job, columns *a, narrow_work *w, int groups,
+                             int op)
+{
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
+    const int logs = op == CE_LOG_SOFTMAX || job->value.data;
+    for (int i = 0; i < groups; i++)
+        narrow_read(job, a, w + i, op);
+    for (int i = 0; i < groups; i++)
+        narrow_reduce(a, w + i, classes, (i + 1) * VL, op);
+    for (int i = 0; i < groups; i++)
+        narrow_fold(w + i, classes, op);
+    for (int i = 0; i < groups; i++) {
+        if (logs)
+            row_end_ratio(&w[i].z);
+        if (op_stores_exp(op))
+            row_end_inverse(&w[i].z);
+    }
+    for (int i = 0; i < groups && logs; i++)
+        narrow_value(job, w + i, op);
+    if (op == CE_LOG_SOFTMAX || op_stores_exp(op))
+        for (int i = 0; i < groups; i++)
+            narrow_finish(a, w + i, classes, groups * VL, op);
+}
+
+CE_INLINE void narrow_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int op)
+{
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], room = classes + VT;
+    const ptrdiff_t fit = NARROW_ROOM / room, wanted = NARROW_TOGETHER / classes + 2;
+    const int most = (int)(wanted > NARROW_GROUPS ? NARROW_GROUPS : wanted < fit ? wanted : fit);
+    const int weighs = job_weighs(job);
+    vec x[NARROW_ROOM], y[op_is_dense(op) ? NARROW_ROOM : 1];
+    vec hessian[op_has_hessian(op) ? NARROW_ROOM : 1];
+    narrow_work work[NARROW_GROUPS];
+    columns a;
+    columns_set(&a, job, op);
+    for (int i = 0; i < most; i++) {
+        work[i].x = x + i * room;
+        work[i].y = op_is_dense(op) ? y + i * room : NULL;
+        work[i].hessian = op_has_hessian(op) ? hessian + i * room : NULL;
+        group_unit(&work[i].g);
+        memset(work[i].g.label, 0, sizeof work[i].g.label); /* lanes without a row keep these */
+    }
+    for (ptrdiff_t row = row0; row < row1;) {
+        int groups = 0;
+        for (; groups < most && row < row1; groups++) {
+            group *g = &work[groups].g;
+            g->first = row;
+            g->n = group_rows(job, row, row1, VL);
+            row += g->n;
+            if (weighs)
+                weigh(job, g);
+        }
+        narrow_groups(job, &a, work, groups, op);
+    }
+}
