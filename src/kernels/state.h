@@ -52,8 +52,10 @@ CE_INLINE ext reference_top(reference r)
 CE_INLINE ext fold_column(const dsum *sums, int n)
 {
     ext a[VL];
-    for (int i = 0; i < n; i++)
+    int i = 0;
+    do /* n is not 0 */
         a[i] = dsum_total(sums[i]);
+    while (++i < n);
     return x_fold_columns(a, n);
 }
 

@@ -200,10 +200,11 @@ CE_INLINE void esum_fold_to(xlanes *p, int i, esum a)
 CE_INLINE ext esum_fold_columns(const esum *a, int n)
 {
     ext x[VL];
-    for (int i = 0; i < n; i++) {
+    int i = 0;
+    do { /* n is not 0 */
         esum sum = a[i];
         esum_settle(&sum);
         x[i] = dsum_total(sum.t);
-    }
+    } while (++i < n);
     return x_fold_columns(x, n);
 }

@@ -87,15 +87,16 @@ CE_INLINE ext esum_fold_columns(const esum *a, int n)
 {
     dvec s[VL];
     const int pairs = (n + 1) / 2;
-    for (int i = 0; i < pairs; i++) {
+    int i = 0;
+    do { /* n is not 0 */
         const esum *even = a + 2 * i, *odd = even + 1;
         const vec c = v_add(even->c[0], even->c[1]);
         s[i] = 2 * i + 1 == n ? d_add_mixed(even->s, c)
                               : d_add_mixed(d_add(even->s, odd->s),
                                             v_add(c, v_add(odd->c[0], odd->c[1])));
-    }
+    } while (++i < pairs);
     for (int half = VL / 4; half > 0; half /= 2)
-        for (int i = 0; i < half && i + half < pairs; i++)
+        for (i = 0; i < half && i + half < pairs; i++)
             s[i] = d_add(s[i], s[i + half]);
     return d_unmixed(s[0]);
 }
