@@ -7,6 +7,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, CompileError, LinkError, OptionError
@@ -106,7 +107,7 @@ setup(
         Extension(
             "cecore._core",
             ["cecore/_core.pyx"],
-            include_dirs=["include"],
+            include_dirs=["include", numpy.get_include()],
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else [],
             py_limited_api=LIMITED_API,
         )

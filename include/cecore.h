@@ -77,6 +77,9 @@ const char *ce_available_isa(int i);
 
 void ce_run(const ce_job *job);
 
+/* Nonzero if the job is too small for threads, so that job->threads is not looked at. */
+int ce_is_small(const ce_job *job);
+
 /* Flat index (C order) of the first element that fails the check, or -1. NaN fails every check. */
 ptrdiff_t ce_find_bad(const ce_array *a, const ptrdiff_t shape[CE_AXES], ce_check check,
                       ptrdiff_t classes, int threads);

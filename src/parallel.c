@@ -119,11 +119,24 @@ static ptrdiff_t rows_of(const ce_job *job)
     return job->shape[0] * job->shape[1] * job->shape[2];
 }
 
+static ptrdiff_t work_of(const ce_job *job)
+{
+    const ptrdiff_t a_row = is_row_operation(job->op) ? ROW_WORK : 0;
+    return rows_of(job) * (job->shape[CE_CLASS_AXIS] + a_row);
+}
+
+int ce_is_small(const ce_job *job) { return work_of(job) < HOT; }
+
 /* Units a chunk; whole groups of rows where rows are short. */
 static ptrdiff_t chunk_of(ptrdiff_t width)
 {
     const ptrdiff_t units = CHUNK_ELEMENTS / width;
     return units >= GROUP ? units / GROUP * GROUP : units > 1 ? units : 1;
+}
+
+static ptrdiff_t part_end(ptrdiff_t units, ptrdiff_t size, ptrdiff_t first)
+{
+    return units - first < size ? units : first + size;
 }
 
 static void run_chunks(const ce_job *job, const ce_kernel *kernel, ptrdiff_t units,
@@ -135,7 +148,7 @@ static void run_chunks(const ce_job *job, const ce_kernel *kernel, ptrdiff_t uni
     }
     OMP(parallel for schedule(dynamic) num_threads(threads))
     for (ptrdiff_t first = 0; first < units; first += chunk)
-        kernel->run(job, first, units - first < chunk ? units : first + chunk);
+        kernel->run(job, first, part_end(units, chunk, first));
 }
 
 /* Few rows of several blocks: the threads share every row. */
@@ -236,13 +249,16 @@ static void run_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t units,
                     int threads)
 {
     ce_partial part[SUM_PARTS], sum = {0.0, 0.0};
-    (void)threads;
     const ptrdiff_t size = part_size(units, chunk);
     const ptrdiff_t parts = (units + size - 1) / size;
-    OMP(parallel for schedule(dynamic) num_threads(threads) if (threads > 1))
-    for (ptrdiff_t i = 0; i < parts; i++)
-        part[i] = sum_part(job, kernel, i * size,
-                           units - i * size < size ? units : (i + 1) * size);
+    if (threads == 1) {
+        for (ptrdiff_t i = 0; i < parts; i++)
+            part[i] = sum_part(job, kernel, i * size, part_end(units, size, i * size));
+    } else {
+        OMP(parallel for schedule(dynamic) num_threads(threads))
+        for (ptrdiff_t i = 0; i < parts; i++)
+            part[i] = sum_part(job, kernel, i * size, part_end(units, size, i * size));
+    }
     for (ptrdiff_t i = 0; i < parts; i++)
         ce_merge(&sum, part[i]);
     *job->total = sum.high + sum.low;
@@ -275,7 +291,7 @@ void ce_run(const ce_job *job)
     const int by_row = is_row_operation(job->op);
     const ptrdiff_t units = by_row ? rows : rows * classes;
     const ptrdiff_t chunk = chunk_of(by_row ? classes : 1);
-    const ptrdiff_t work = rows * (classes + (by_row ? ROW_WORK : 0));
+    const ptrdiff_t work = work_of(job);
     const int threads = threads_for(job->threads, work);
     if (threads > 1 && rows < 4 * threads && rows <= SHARED_ROWS && by_row &&
         kernels->shares_rows(job)) {
@@ -298,10 +314,11 @@ ptrdiff_t ce_find_bad(const ce_array *a, const ptrdiff_t shape[CE_AXES], ce_chec
     const ptrdiff_t n = shape[0] * shape[1] * shape[2] * shape[3];
     const int used = threads_for(threads, n);
     ptrdiff_t found = PTRDIFF_MAX;
-    (void)used;
-    OMP(parallel for schedule(static) num_threads(used) if (used > 1) reduction(min : found))
+    if (used == 1) /* entering a region for it costs as much as a hundred labels */
+        return ce_find_bad_in(a, shape, check, classes, 0, n);
+    OMP(parallel for schedule(static) num_threads(used) reduction(min : found))
     for (ptrdiff_t first = 0; first < n; first += CHUNK_ELEMENTS) {
-        const ptrdiff_t last = n - first < CHUNK_ELEMENTS ? n : first + CHUNK_ELEMENTS;
+        const ptrdiff_t last = part_end(n, CHUNK_ELEMENTS, first);
         const ptrdiff_t bad = ce_find_bad_in(a, shape, check, classes, first, last);
         if (bad >= 0 && bad < found)
             found = bad;
