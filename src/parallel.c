@@ -1,4 +1,5 @@
-/* Threads: the only file that knows OpenMP. How a job is cut, and when threads pay.
+/* How a job is cut into pieces, and when threads pay: the only file that knows OpenMP, which is
+ * asked how many threads there may be. The pieces are run by pool.c.
  *
  * A job is cut into chunks whose size depends on its type and classes alone; which thread takes
  * which chunk changes no bit. A sum over rows is cut into parts, each added in its order and the
@@ -11,6 +12,7 @@
 
 #include "check.h"
 #include "dispatch.h"
+#include "pool.h"
 #include "vec/target.h"
 
 #ifdef CECORE_OPENMP
@@ -20,6 +22,7 @@
 #include <pthread.h>
 #include <time.h>
 #endif
+#include <stdatomic.h>
 
 #define CHUNK_ELEMENTS 32768
 #define GROUP 16       /* a multiple of every kernel's group of rows */
@@ -65,20 +68,13 @@ const char *ce_threading(void)
 #endif
 }
 
-#ifdef CECORE_OPENMP
-#define OMP(directive) CE_PRAGMA(omp directive)
-#else
-#define OMP(directive)
-#endif
-
-/* Work is counted in elements, a row's end as ROW_WORK of them; an element takes 0.2 to 0.5 ns.
- * Below HOT a region costs more than it saves. Sleeping workers take up to milliseconds to wake on
- * a virtual machine: after a pause only a job of COLD is worth that. The next job is no longer one
- * after a pause, so a series of calls soon has its threads. */
+/* Work is counted in elements, a row's end as ROW_WORK of them; an element takes 0.1 to 0.5 ns.
+ * Below HOT threads cost more than they save. A sleeping worker costs the caller the call that
+ * wakes it, and comes late: worth it from COLD on, or at the start of a series of calls. */
 #define ROW_WORK 24
 #define HOT 65536
-#define COLD 8000000
-#define PAUSE_SECONDS 0.003
+#define COLD 300000
+#define SERIES_SECONDS 0.0003
 
 static _Atomic double last_end = -1e9; /* of any thread's job */
 
@@ -98,7 +94,9 @@ static int threads_for(int wanted, ptrdiff_t work)
 #ifdef CECORE_OPENMP
     if (wanted <= 1 || work < HOT || forked || omp_in_parallel())
         return 1;
-    return work < COLD && now() - last_end > PAUSE_SECONDS ? 1 : wanted;
+    if (work >= COLD || ce_pool_is_awake() || now() - last_end < SERIES_SECONDS)
+        return wanted;
+    return 1;
 #else
     (void)wanted;
     (void)work;
@@ -139,36 +137,45 @@ static ptrdiff_t part_end(ptrdiff_t units, ptrdiff_t size, ptrdiff_t first)
     return units - first < size ? units : first + size;
 }
 
-static void run_chunks(const ce_job *job, const ce_kernel *kernel, ptrdiff_t units,
-                       ptrdiff_t chunk, int threads)
+typedef struct {
+    const ce_job *job;
+    const ce_kernel *kernel;
+    ptrdiff_t units, size; /* units a piece */
+    ptrdiff_t row;
+    char *state;
+    ce_partial *part;
+} pieces;
+
+static void run_chunk(void *task, ptrdiff_t i)
 {
-    if (threads == 1) {
-        kernel->run(job, 0, units);
-        return;
-    }
-    OMP(parallel for schedule(dynamic) num_threads(threads))
-    for (ptrdiff_t first = 0; first < units; first += chunk)
-        kernel->run(job, first, part_end(units, chunk, first));
+    const pieces *p = task;
+    p->kernel->run(p->job, i * p->size, part_end(p->units, p->size, i * p->size));
+}
+
+static void reduce_block(void *task, ptrdiff_t b)
+{
+    const pieces *p = task;
+    p->kernel->reduce(p->job, p->row, b, p->state);
+}
+
+static void scale_block(void *task, ptrdiff_t b)
+{
+    const pieces *p = task;
+    p->kernel->scale(p->job, p->row, b, p->state);
 }
 
 /* Few rows of several blocks: the threads share every row. */
 static void run_blocks(const ce_job *job, const ce_kernel *kernel, ptrdiff_t blocks, int threads)
 {
     CE_ALIGN64 char state[CE_STATE_MAX];
-    const int scales = job->out.data != NULL;
-    (void)threads; /* without OpenMP */
+    pieces p = {.job = job, .kernel = kernel, .state = state};
     memset(state, 0, sizeof state);
-    for (ptrdiff_t row = 0; row < rows_of(job); row++) {
-        kernel->begin(job, row, state);
-        OMP(parallel for schedule(dynamic) num_threads(threads))
-        for (ptrdiff_t b = 0; b < blocks; b++)
-            kernel->reduce(job, row, b, state);
+    for (; p.row < rows_of(job); p.row++) {
+        kernel->begin(job, p.row, state);
+        ce_share(reduce_block, &p, blocks, threads);
         kernel->merge(job, state);
-        if (scales) {
-            OMP(parallel for schedule(dynamic) num_threads(threads))
-            for (ptrdiff_t b = 0; b < blocks; b++)
-                kernel->scale(job, row, b, state);
-        }
+        if (job->out.data)
+            ce_share(scale_block, &p, blocks, threads);
         kernel->exact(job, state);
     }
 }
@@ -245,42 +252,55 @@ static ptrdiff_t part_size(ptrdiff_t units, ptrdiff_t chunk)
     return (least + chunk - 1) / chunk * chunk;
 }
 
+static void sum_piece(void *task, ptrdiff_t i)
+{
+    const pieces *p = task;
+    p->part[i] = sum_part(p->job, p->kernel, i * p->size,
+                          part_end(p->units, p->size, i * p->size));
+}
+
 static void run_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t units, ptrdiff_t chunk,
                     int threads)
 {
     ce_partial part[SUM_PARTS], sum = {0.0, 0.0};
-    const ptrdiff_t size = part_size(units, chunk);
-    const ptrdiff_t parts = (units + size - 1) / size;
-    if (threads == 1) {
-        for (ptrdiff_t i = 0; i < parts; i++)
-            part[i] = sum_part(job, kernel, i * size, part_end(units, size, i * size));
-    } else {
-        OMP(parallel for schedule(dynamic) num_threads(threads))
-        for (ptrdiff_t i = 0; i < parts; i++)
-            part[i] = sum_part(job, kernel, i * size, part_end(units, size, i * size));
-    }
+    pieces p = {.job = job, .kernel = kernel, .units = units, .part = part};
+    p.size = part_size(units, chunk);
+    const ptrdiff_t parts = (units + p.size - 1) / p.size;
+    ce_share(sum_piece, &p, parts, threads);
     for (ptrdiff_t i = 0; i < parts; i++)
         ce_merge(&sum, part[i]);
     *job->total = sum.high + sum.low;
 }
 
-/* Added in the same parts as run_sum does, as one thread would have taken that way. */
+/* Added in the same parts and runs as run_sum does. */
+static double total_of(const char *values, ce_type type, ptrdiff_t units, ptrdiff_t chunk)
+{
+    ce_partial sum = {0.0, 0.0};
+    const ptrdiff_t size = part_size(units, chunk), bytes = value_size(type);
+    for (ptrdiff_t first = 0; first < units; first += size) {
+        const ptrdiff_t last = part_end(units, size, first);
+        ce_partial part = {0.0, 0.0};
+        for (ptrdiff_t i = first; i < last; i += SUM_VALUES)
+            add_values(&part, values + i * bytes, type, part_end(last, SUM_VALUES, i) - i);
+        ce_merge(&sum, part);
+    }
+    return sum.high + sum.low;
+}
+
+double ce_total(const char *values, ce_type type, ptrdiff_t units, ptrdiff_t width)
+{
+    return total_of(values, type, units, chunk_of(width));
+}
+
+/* The values of a row are known only when all of its blocks are. */
 static void run_blocks_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t blocks,
                            ptrdiff_t rows, ptrdiff_t chunk, int threads)
 {
     CE_ALIGN64 char buffer[SHARED_ROWS * sizeof(double)];
-    ce_partial sum = {0.0, 0.0};
     ce_job whole = *job;
     whole.value = values_in(buffer, job, 0);
     run_blocks(&whole, kernel, blocks, threads);
-    const ptrdiff_t size = part_size(rows, chunk), bytes = value_size(job->type);
-    for (ptrdiff_t first = 0; first < rows; first += size) {
-        ce_partial part = {0.0, 0.0};
-        add_values(&part, buffer + first * bytes, job->type,
-                   rows - first < size ? rows - first : size);
-        ce_merge(&sum, part);
-    }
-    *job->total = sum.high + sum.low;
+    *job->total = total_of(buffer, job->type, rows, chunk);
 }
 
 void ce_run(const ce_job *job)
@@ -302,27 +322,43 @@ void ce_run(const ce_job *job)
             run_blocks(job, kernel, blocks, threads);
     } else if (job->total) {
         run_sum(job, kernel, units, chunk, threads);
+    } else if (threads == 1) {
+        kernel->run(job, 0, units);
     } else {
-        run_chunks(job, kernel, units, chunk, threads);
+        pieces p = {.job = job, .kernel = kernel, .units = units, .size = chunk};
+        ce_share(run_chunk, &p, (units + chunk - 1) / chunk, threads);
     }
     job_ended(work);
+}
+
+typedef struct {
+    const ce_array *a;
+    const ptrdiff_t *shape;
+    ce_check check;
+    ptrdiff_t classes, n;
+    _Atomic ptrdiff_t found; /* the first that fails so far, or PTRDIFF_MAX */
+} search;
+
+static void search_chunk(void *task, ptrdiff_t i)
+{
+    search *s = task;
+    const ptrdiff_t first = i * CHUNK_ELEMENTS, last = part_end(s->n, CHUNK_ELEMENTS, first);
+    ptrdiff_t before = s->found;
+    if (first > before)
+        return;
+    const ptrdiff_t bad = ce_find_bad_in(s->a, s->shape, s->check, s->classes, first, last);
+    while (bad >= 0 && bad < before)
+        if (atomic_compare_exchange_weak(&s->found, &before, bad))
+            return;
 }
 
 ptrdiff_t ce_find_bad(const ce_array *a, const ptrdiff_t shape[CE_AXES], ce_check check,
                       ptrdiff_t classes, int threads)
 {
     const ptrdiff_t n = shape[0] * shape[1] * shape[2] * shape[3];
-    const int used = threads_for(threads, n);
-    ptrdiff_t found = PTRDIFF_MAX;
-    if (used == 1) /* entering a region for it costs as much as a hundred labels */
-        return ce_find_bad_in(a, shape, check, classes, 0, n);
-    OMP(parallel for schedule(static) num_threads(used) reduction(min : found))
-    for (ptrdiff_t first = 0; first < n; first += CHUNK_ELEMENTS) {
-        const ptrdiff_t last = part_end(n, CHUNK_ELEMENTS, first);
-        const ptrdiff_t bad = ce_find_bad_in(a, shape, check, classes, first, last);
-        if (bad >= 0 && bad < found)
-            found = bad;
-    }
+    search s = {a, shape, check, classes, n, PTRDIFF_MAX};
+    ce_share(search_chunk, &s, (n + CHUNK_ELEMENTS - 1) / CHUNK_ELEMENTS,
+             threads_for(threads, n));
     job_ended(n);
-    return found == PTRDIFF_MAX ? -1 : found;
+    return s.found == PTRDIFF_MAX ? -1 : s.found;
 }
