@@ -56,6 +56,7 @@ cdef extern from "cecore.h" nogil:
     void ce_run(const ce_job *)
     int ce_is_small(const ce_job *)
     ptrdiff_t ce_find_bad(const ce_array *, const ptrdiff_t *, ce_check, ptrdiff_t, int)
+    double ce_total(const char *, ce_type, ptrdiff_t, ptrdiff_t)
     double ce_sum(const ce_array *, const ptrdiff_t *)
     int ce_max_threads()
     int ce_usable_cpus()
@@ -132,6 +133,15 @@ def find_bad(int check, any_view a not None, int a_type, ptrdiff_t classes, int 
     with nogil:
         found = ce_find_bad(&array, shape, <ce_check>check, classes, threads)
     return found
+
+
+def total_of_values(const real[::1] values not None, ptrdiff_t width):
+    """The sum of the values of a job that was cut into several, as `run` adds those of one."""
+    cdef double s
+    with nogil:
+        s = ce_total(<const char *>&values[0], CE_F32 if real is float else CE_F64,
+                     values.shape[0], width)
+    return s
 
 
 def total(any_view a not None, int a_type):
