@@ -19,7 +19,7 @@ MIB = 2**20
 # Names, strides, the objects of a call; NumPy's and Python's own, too.
 SMALL = 64 * 1024
 
-ROWS, COLUMNS, K = 48, 64, 200
+ROWS, COLUMNS, K = 24, 32, 256
 
 # These are copied, a part at a time; a reduction of their losses keeps the losses until its end.
 COPIED = ("five axes, Fortran order", "five axes, none joined")
@@ -47,7 +47,6 @@ LAYOUTS = {
 
 def peak(call):
     """Bytes allocated at the highest point of a call above those before it."""
-    call()  # what a first call imports and caches
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
@@ -66,7 +65,15 @@ def size_of(result):
 def only_results(function, arguments, options, why="", copies=0):
     highest, result = peak(lambda: function(*arguments, **options))
     limit = size_of(result) + SMALL + copies
+    if highest > limit:  # by what a first call imports and caches, perhaps
+        highest, _ = peak(lambda: function(*arguments, **options))
     assert highest <= limit, f"{why}: {highest} bytes for {size_of(result)}"
+
+
+@pytest.fixture(autouse=True)
+def smaller_copies(monkeypatch):
+    """An eighth of the real ones, so that small arrays will do."""
+    monkeypatch.setattr(_layout, "_COPIED", _layout._COPIED // 8)
 
 
 def copies_of(x, row=1):
@@ -129,7 +136,7 @@ def test_sigmoid_losses(layout, dtype):
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_several_axes(axis, order, dtype):
     """Those that cannot be walked as one are copied: some rows at a time, at least one."""
-    x = np.array(np.random.default_rng(0).normal(size=(64, 100, 128)), dtype, order=order)
+    x = np.array(np.random.default_rng(0).normal(size=(48, 64, 64)), dtype, order=order)
     row = x.size // ce.logsumexp(x, axis).size
     only_results(ce.logsumexp, (x, axis), {}, "logsumexp", copies_of(x, row))
     only_results(ce.softmax, (x, axis), {}, "softmax", copies_of(x, row))
