@@ -22,7 +22,6 @@
 #include <pthread.h>
 #include <time.h>
 #endif
-#include <stdatomic.h>
 
 #define CHUNK_ELEMENTS 32768
 #define PIECES_A_THREAD 32
@@ -30,6 +29,7 @@
 #define SUM_PARTS 256
 #define SUM_VALUES 1024 /* values kept at a time while summing; a multiple of GROUP */
 #define SHARED_ROWS 64 /* at most so many rows are shared by threads block by block */
+#define SHARED_CLASSES 131072 /* and none that is shorter: 1 x 100000 takes 1.4 times as long so */
 
 /* A child of fork has no worker threads, and must not wait for them. */
 static int forked;
@@ -324,7 +324,8 @@ void ce_run(const ce_job *job)
     const ptrdiff_t chunk = chunk_of(by_row ? classes : 1);
     const ptrdiff_t work = work_of(job);
     const int threads = threads_for(job->threads, work);
-    if (threads > 1 && rows < 4 * threads && rows <= SHARED_ROWS && by_row &&
+    const int uneven = rows < threads || (rows < 4 * threads && rows % threads != 0);
+    if (threads > 1 && uneven && classes >= SHARED_CLASSES && rows <= SHARED_ROWS && by_row &&
         kernels->shares_rows(job)) {
         const ptrdiff_t blocks = kernels->blocks(classes);
         if (job->total)
@@ -348,19 +349,20 @@ typedef struct {
     const ptrdiff_t *shape;
     ce_check check;
     ptrdiff_t classes, n;
-    _Atomic ptrdiff_t found; /* the first that fails so far, or PTRDIFF_MAX */
+    ptrdiff_t found; /* the first that fails so far, or PTRDIFF_MAX; several threads lower it */
 } search;
 
 static void search_chunk(void *task, ptrdiff_t i)
 {
     search *s = task;
     const ptrdiff_t first = i * CHUNK_ELEMENTS, last = part_end(s->n, CHUNK_ELEMENTS, first);
-    ptrdiff_t before = s->found;
+    ptrdiff_t before = __atomic_load_n(&s->found, __ATOMIC_RELAXED);
     if (first > before)
         return;
     const ptrdiff_t bad = ce_find_bad_in(s->a, s->shape, s->check, s->classes, first, last);
     while (bad >= 0 && bad < before)
-        if (atomic_compare_exchange_weak(&s->found, &before, bad))
+        if (__atomic_compare_exchange_n(&s->found, &before, bad, 1, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
             return;
 }
 
