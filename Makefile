@@ -13,7 +13,7 @@ SANITIZE := -g1 -O1 -DCE_LET_COMPILER_INLINE= -fno-omit-frame-pointer \
 # sanitizer's runtime is gcc's, since a shared one of clang's own cannot be relied on (14 crashes).
 THREAD_SANITIZE := -g1 -O1 -DCE_LET_COMPILER_INLINE= -fno-omit-frame-pointer -fsanitize=thread
 
-SANITIZED_TESTS := special_values properties arrays labels errors functional losses
+SANITIZED_TESTS := special_values properties arrays labels errors functional losses plain
 
 STRICT := $(CC) -fsyntax-only -std=c11 -Wall -Wextra -Werror -DCECORE_PORTABLE -Iinclude
 
