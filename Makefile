@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-SOURCES := $(wildcard setup.py pyproject.toml include/*.h src/*.c src/*/*.[ch] cecore/*.pyx)
+SOURCES := $(wildcard setup.py pyproject.toml include/*.h src/*.c src/*/*.[ch] cecore/*.pyx cecore/*.pxi)
 
 # -O1 and the compiler's own choice of what to inline: 20 s of compilation instead of 7 minutes.
 SANITIZE := -g1 -O1 -DCE_LET_COMPILER_INLINE= -fno-omit-frame-pointer \
@@ -13,7 +13,7 @@ SANITIZE := -g1 -O1 -DCE_LET_COMPILER_INLINE= -fno-omit-frame-pointer \
 # sanitizer's runtime is gcc's, since a shared one of clang's own cannot be relied on (14 crashes).
 THREAD_SANITIZE := -g1 -O1 -DCE_LET_COMPILER_INLINE= -fno-omit-frame-pointer -fsanitize=thread
 
-SANITIZED_TESTS := special_values properties arrays labels errors functional losses
+SANITIZED_TESTS := special_values properties arrays labels errors functional losses plain
 
 STRICT := $(CC) -fsyntax-only -std=c11 -Wall -Wextra -Werror -DCECORE_PORTABLE -Iinclude
 

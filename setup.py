@@ -7,6 +7,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, CompileError, LinkError, OptionError
@@ -29,7 +30,7 @@ def c_sources():
 
 
 class BuildExt(build_ext):
-    """Compiles the C files by itself: in parallel, and parallel.c alone with OpenMP."""
+    """Compiles the C files by itself: in parallel, and those of threads with OpenMP."""
 
     def finalize_options(self):
         super().finalize_options()
@@ -50,16 +51,16 @@ class BuildExt(build_ext):
         openmp = self.probe_openmp(["/openmp"] if msvc else ["-fopenmp"])
 
         def compile_c(source):
-            is_parallel = Path(source).name == "parallel.c"
+            has_threads = Path(source).name in ("parallel.c", "pool.c")
             return self.compiler.compile(
                 [source],
                 output_dir=self.build_temp,
                 macros=[
                     *([("CECORE_PORTABLE", "1")] if PORTABLE == "1" else []),
-                    *([("CECORE_OPENMP", "1")] if is_parallel and openmp else []),
+                    *([("CECORE_OPENMP", "1")] if has_threads and openmp else []),
                 ],
                 include_dirs=ext.include_dirs,
-                extra_postargs=[*flags, *(openmp if is_parallel else [])],
+                extra_postargs=[*flags, *(openmp if has_threads else [])],
             )
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -106,7 +107,7 @@ setup(
         Extension(
             "cecore._core",
             ["cecore/_core.pyx"],
-            include_dirs=["include"],
+            include_dirs=["include", numpy.get_include()],
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else [],
             py_limited_api=LIMITED_API,
         )

@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-PATH = re.compile(r"`([\w.*/-]*(?:/|\.(?:[ch]|py|pyi|pyx|md|toml|in)))`")
+PATH = re.compile(r"`([\w.*/-]*(?:/|\.(?:[ch]|py|pyi|pyx|pxi|md|toml|in)))`")
 
 
 def problems(document, mapped):
@@ -22,6 +22,6 @@ def problems(document, mapped):
 if __name__ == "__main__":
     found = [
         *problems(Path("src/README.md"), Path("src").rglob("*.[ch]")),
-        *problems(Path("CONTRIBUTING.md"), Path("cecore").glob("*.py*")),
+        *problems(Path("CONTRIBUTING.md"), Path("cecore").glob("*.p[xy]*")),
     ]
     sys.exit("\n".join(found) or None)

@@ -1,5 +1,6 @@
 """The compiled kernels: see _core.pyx and include/cecore.h."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy.typing as npt
@@ -18,7 +19,20 @@ def run(
     want_total: bool,
     threads: int,
 ) -> float: ...
+def run_plain(
+    op: int,
+    logits: Any,
+    axis: Any,
+    labels: Any,
+    reduction: str,
+    wants_value: bool,
+    wants_out: bool,
+    wants_hessian: bool,
+    out: Any,
+    num_threads: Callable[[], int],
+) -> Any: ...
 def find_bad(check: int, a: npt.NDArray[Any], a_type: int, classes: int, threads: int) -> int: ...
+def total_of_values(values: npt.NDArray[Any], width: int) -> float: ...
 def total(a: npt.NDArray[Any], a_type: int) -> float: ...
 def isa() -> str: ...
 def available_isas() -> tuple[str, ...]: ...

@@ -1,20 +1,35 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 # cython: freethreading_compatible=True
 """Thin: typed memoryviews in, a ce_job out. What arrays may be is decided in _arrays.py."""
 
 import os
 from libc.stddef cimport ptrdiff_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 cdef extern from "cecore.h" nogil:
     enum: CE_AXES
     ctypedef enum ce_type:
         CE_F32
         CE_F64
+        CE_I8
+        CE_I16
+        CE_I32
+        CE_I64
+        CE_U8
+        CE_U16
+        CE_U32
+        CE_U64
     ctypedef enum ce_op:
-        CE_OPS
+        CE_SPARSE_LOSS
+        CE_SPARSE_HESSIAN
+        CE_DENSE_LOSS
+        CE_DENSE_HESSIAN
+        CE_SIGMOID
+        CE_SIGMOID_LOSS
     ctypedef enum ce_check:
-        pass
+        CE_CHECK_CLASS
+        CE_CHECK_UNIT
+        CE_CHECK_NON_NEGATIVE
     ctypedef enum ce_status:
         CE_UNKNOWN_ISA
         CE_MISSING_ISA
@@ -39,7 +54,9 @@ cdef extern from "cecore.h" nogil:
     const char *ce_isa()
     const char *ce_available_isa(int)
     void ce_run(const ce_job *)
+    int ce_is_small(const ce_job *)
     ptrdiff_t ce_find_bad(const ce_array *, const ptrdiff_t *, ce_check, ptrdiff_t, int)
+    double ce_total(const char *, ce_type, ptrdiff_t, ptrdiff_t)
     double ce_sum(const ce_array *, const ptrdiff_t *)
     int ce_max_threads()
     int ce_usable_cpus()
@@ -100,6 +117,9 @@ def run(int op, const real[:, :, :, :] x not None, any_view labels, int labels_t
     return total
 
 
+include "_plain.pxi"
+
+
 def find_bad(int check, any_view a not None, int a_type, ptrdiff_t classes, int threads):
     """Flat index (C order) of the first element that fails the check, or -1."""
     cdef ce_array array
@@ -113,6 +133,15 @@ def find_bad(int check, any_view a not None, int a_type, ptrdiff_t classes, int 
     with nogil:
         found = ce_find_bad(&array, shape, <ce_check>check, classes, threads)
     return found
+
+
+def total_of_values(const real[::1] values not None, ptrdiff_t width):
+    """The sum of the values of a job that was cut into several, as `run` adds those of one."""
+    cdef double s
+    with nogil:
+        s = ce_total(<const char *>&values[0], CE_F32 if real is float else CE_F64,
+                     values.shape[0], width)
+    return s
 
 
 def total(any_view a not None, int a_type):

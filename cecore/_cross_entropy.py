@@ -14,13 +14,14 @@ derivatives are those of the sum, 0.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from cecore import _layout
+from cecore import _core, _layout
 from cecore._arrays import (
     AnyArray,
     Shape,
@@ -38,10 +39,12 @@ from cecore._arrays import (
 )
 from cecore._labels import Weights, class_labels, sample_weights, unit_labels
 from cecore._warnings import warn_caller, warn_if_probabilities
+from cecore.threads import get_num_threads
 
 Reduction = Literal["none", "sum", "mean", "batch_mean"]
 HessianForm = Literal["exact", "upper_bound"]
 TwoArrays = tuple[AnyArray, AnyArray]
+Result = TypeVar("Result")
 
 _REDUCTIONS = ("none", "sum", "mean", "batch_mean")
 
@@ -187,6 +190,75 @@ class Problem:
         if reduced and value is not None:
             with np.errstate(all="ignore"):  # rounding to float32 may overflow or underflow
                 value[...] = total / denominator if denominator else math.nan
+
+
+class Wanted(NamedTuple, Generic[Result]):
+    """What a call returns: how the kernels are asked for it, and how a problem is."""
+
+    derivatives: int
+    value: bool
+    out: bool
+    hessian: bool
+    of: Callable[[Problem, Any], Result]
+
+
+LOSS = Wanted(0, True, False, False, Problem.loss)
+GRADIENT = Wanted(1, False, True, False, Problem.gradient)
+LOSS_GRADIENT = Wanted(1, True, True, False, Problem.loss_gradient)
+GRADIENT_HESSIAN = Wanted(2, False, True, True, Problem.gradient_hessian)
+
+
+def of_softmax(
+    wanted: Wanted[Result],
+    logits: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    axis: int,
+    sample_weight: npt.ArrayLike | None,
+    reduction: Reduction,
+    out: Any,
+) -> Result:
+    """Return what is wanted of a softmax cross-entropy."""
+    result = None
+    if sample_weight is None:
+        result = _run_plain(_layout.SPARSE_LOSS, wanted, logits, axis, labels, reduction, out)
+    if result is not None:
+        return result
+    return wanted.of(softmax_problem(logits, labels, axis, sample_weight, reduction), out)
+
+
+def of_sigmoid(
+    wanted: Wanted[Result],
+    logits: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    sample_weight: npt.ArrayLike | None,
+    reduction: Reduction,
+    out: Any,
+) -> Result:
+    """Return what is wanted of a sigmoid cross-entropy."""
+    result = None
+    if sample_weight is None:
+        result = _run_plain(_layout.SIGMOID_LOSS, wanted, logits, None, labels, reduction, out)
+    if result is not None:
+        return result
+    return wanted.of(sigmoid_problem(logits, labels, sample_weight, reduction), out)
+
+
+def _run_plain(
+    op: int,
+    wanted: Wanted[Result],
+    logits: Any,
+    axis: Any,
+    labels: Any,
+    reduction: Reduction,
+    out: Any,
+) -> Result | None:
+    """Return what is wanted if all arrays are plain (_plain.pxi), else None."""
+    derivatives, value, gradient, hessian, _ = wanted
+    result: Result | None = _core.run_plain(
+        op + derivatives, logits, axis, labels, reduction, value, gradient, hessian, out,
+        get_num_threads,
+    )  # fmt: skip
+    return result
 
 
 def softmax_problem(

@@ -3,14 +3,16 @@
 A row operation is given as (row, row, row, class), an element operation as four equal axes.
 Neighbouring axes are joined wherever every array of the job walks them as one, so that a
 C- or Fortran-ordered batch becomes one run. Row axes that cannot be joined to three (four for
-elements) are read through a copy, array by array, and results are copied back.
+elements), and class axes that cannot be joined to one, are read through a copy, array by array, and
+results are copied back. Such a job is cut along a row axis, so that the copies stay small, though
+none is smaller than a row; its values are kept until all of them can be added.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,10 @@ _TYPES[np.dtype(bool)] = _TYPES[np.dtype("u1")]
 
 _AXES = 4
 
+# Elements of a job whose arrays are copied, unless one row has more: few enough for the caches, and
+# so many that the calls of its parts do not count.
+_COPIED = 1 << 16
+
 
 @dataclass(slots=True)
 class Job:
@@ -58,6 +64,10 @@ class Job:
 def run(job: Job, axes: tuple[int, ...]) -> float:
     """Compute a job whose classes lie along `axes`; return the total if it was asked for."""
     four = _FourAxes(job, axes)
+    if four.copies and job.x.size > _COPIED:
+        row_axes = [a for a in range(job.x.ndim) if a not in axes and job.x.shape[a] > 1]
+        if row_axes:
+            return _run_parts(job, axes, max(row_axes, key=lambda a: job.x.shape[a]))
     # The kernels may overwrite the logits with `out`, and with no other result.
     results = (job.value, job.hessian)
     overwritten = any(r is not None and np.may_share_memory(r, job.x) for r in results)
@@ -73,10 +83,35 @@ def run(job: Job, axes: tuple[int, ...]) -> float:
     return total
 
 
+def _run_parts(job: Job, axes: tuple[int, ...], axis: int) -> float:
+    """Compute a job by parts along a row axis; their values are kept until all can be added."""
+    x = job.x
+    if job.want_total:
+        rows = tuple(n for a, n in enumerate(x.shape) if a not in axes)
+        values = np.empty(rows, x.dtype)
+        _run_parts(replace(job, value=values, want_total=False), axes, axis)
+        width = math.prod(x.shape[a] for a in axes)
+        return _core.total_of_values(values.reshape(-1), width)
+    step = max(1, _COPIED * x.shape[axis] // x.size)
+    row_axis = axis - sum(a < axis for a in axes)
+    for start in range(0, x.shape[axis], step):
+        part: dict[str, Any] = {}
+        for name in ("x", "labels", "weight", "value", "out", "hessian"):
+            array = getattr(job, name)
+            if array is not None:
+                before = axis if array.ndim == x.ndim else row_axis
+                part[name] = array[(slice(None),) * before + (slice(start, start + step),)]
+        run(replace(job, **part), axes)
+    return 0.0
+
+
 def first_bad(check: int, array: AnyArray, classes: int = 0) -> tuple[int, ...] | None:
     """Return the index of the first element, in C order, that fails a check."""
     if array.size == 0:
         return None
+    if len(_joined(array.shape, [array.strides])) > _AXES:
+        parts = (first_bad(check, part, classes) for part in array)
+        return next(((i, *bad) for i, bad in enumerate(parts) if bad is not None), None)
     found = _core.find_bad(check, *_lone_bytes(array), classes, get_num_threads())
     if found < 0:
         return None
@@ -108,6 +143,10 @@ class _FourAxes:
         sizes = _joined([x.shape[a] for a in row_axes], strides)
         elements = job.op >= SIGMOID
         room = _AXES if elements else _AXES - 1
+        full = [a.strides for a in arrays if a is not None and a.ndim == x.ndim]
+        class_strides = [tuple(s[a] for a in axes) for s in full]
+        class_sizes = _joined([x.shape[a] for a in axes], class_strides)
+        self.copies = len(sizes) > room or len(class_sizes) > 1
         if len(sizes) > room:
             sizes = [math.prod(sizes)]
         self._head = (1,) * (room - len(sizes)) + tuple(sizes)

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cecore import _layout
+from cecore import _core, _layout
 from cecore._arrays import (
     AnyArray,
     as_floats,
@@ -41,7 +41,8 @@ from cecore._arrays import (
     returned,
     same_shape_dtypes,
 )
-from cecore._cross_entropy import Reduction, sigmoid_problem, softmax_problem
+from cecore._cross_entropy import LOSS, Reduction, of_sigmoid, of_softmax
+from cecore.threads import get_num_threads
 
 __all__ = [
     "log_sigmoid",
@@ -194,6 +195,12 @@ def logsumexp(
     >>> ce.logsumexp([[1, 2], [3, 4]], axis=None, keepdims=True)
     array([[4.4401897]])
     """
+    if not keepdims:
+        result = _core.run_plain(
+            _layout.LOGSUMEXP, x, axis, None, "none", True, False, False, out, get_num_threads
+        )
+        if result is not None:
+            return result
     given = as_floats(x, "x")
     axes = class_axes(axis, given.ndim)
     check_classes(given.shape, axes)
@@ -336,7 +343,7 @@ def softmax_cross_entropy(
     >>> ce.softmax_cross_entropy([[5.0, 7.0]], [[0, 1]])
     array([0.12692801])
     """
-    return softmax_problem(logits, labels, axis, sample_weight, reduction).loss(out)
+    return of_softmax(LOSS, logits, labels, axis, sample_weight, reduction, out)
 
 
 def sigmoid_cross_entropy(
@@ -381,13 +388,16 @@ def sigmoid_cross_entropy(
     >>> ce.sigmoid_cross_entropy([0.2, 0.7], [0, 1])
     array([0.79813887, 0.40318605])
     """
-    return sigmoid_problem(logits, labels, sample_weight, reduction).loss(out)
+    return of_sigmoid(LOSS, logits, labels, sample_weight, reduction, out)
 
 
 def _same_shape(
     op: int, x: npt.ArrayLike, axis: int | tuple[int, ...] | None, out: AnyArray | None
 ) -> Any:
     """Compute an operation whose result has the shape of its input."""
+    result = _core.run_plain(op, x, axis, None, "none", False, True, False, out, get_num_threads)
+    if result is not None:
+        return result
     given = as_floats(x, "x")
     axes = class_axes(axis, given.ndim)
     check_classes(given.shape, axes)

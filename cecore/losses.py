@@ -46,9 +46,15 @@ import numpy.typing as npt
 
 from cecore._arrays import AnyArray
 from cecore._cross_entropy import (
+    GRADIENT,
+    GRADIENT_HESSIAN,
+    LOSS,
+    LOSS_GRADIENT,
     Problem,
     Reduction,
     TwoArrays,
+    of_sigmoid,
+    of_softmax,
     sigmoid_problem,
     softmax_problem,
 )
@@ -143,7 +149,7 @@ class SoftmaxCrossEntropy:
         >>> ce.SoftmaxCrossEntropy().loss(x, [0, 0], sample_weight=[1, 2])
         array([4.24835426e-18, 4.25385602e+00])
         """
-        return softmax_problem(logits, labels, axis, sample_weight, reduction).loss(out)
+        return of_softmax(LOSS, logits, labels, axis, sample_weight, reduction, out)
 
     def gradient(
         self,
@@ -172,7 +178,7 @@ class SoftmaxCrossEntropy:
         >>> ce.SoftmaxCrossEntropy().gradient([[2.0, 3.0, 5.0]], [2])
         array([[ 0.04201007,  0.1141952 , -0.15620527]])
         """
-        return softmax_problem(logits, labels, axis, sample_weight, reduction).gradient(out)
+        return of_softmax(GRADIENT, logits, labels, axis, sample_weight, reduction, out)
 
     def loss_gradient(
         self,
@@ -201,7 +207,7 @@ class SoftmaxCrossEntropy:
         >>> value, gradient
         (array([0.69314718]), array([[ 0.25, -0.25]]))
         """
-        return softmax_problem(logits, labels, axis, sample_weight, reduction).loss_gradient(out)
+        return of_softmax(LOSS_GRADIENT, logits, labels, axis, sample_weight, reduction, out)
 
     def gradient_hessian(
         self,
@@ -229,7 +235,7 @@ class SoftmaxCrossEntropy:
         >>> hessian
         array([4.24835426e-18, 4.24835426e-18])
         """
-        return softmax_problem(logits, labels, axis, sample_weight, reduction).gradient_hessian(out)
+        return of_softmax(GRADIENT_HESSIAN, logits, labels, axis, sample_weight, reduction, out)
 
     def probabilities(
         self, logits: npt.ArrayLike, *, axis: int = -1, out: AnyArray | None = None
@@ -325,7 +331,7 @@ class SigmoidCrossEntropy:
         >>> ce.SigmoidCrossEntropy().loss([-40.0, 0.2, 0.7], [0, 0, 1])
         array([4.24835426e-18, 7.98138869e-01, 4.03186049e-01])
         """
-        return sigmoid_problem(logits, labels, sample_weight, reduction).loss(out)
+        return of_sigmoid(LOSS, logits, labels, sample_weight, reduction, out)
 
     def gradient(
         self,
@@ -353,7 +359,7 @@ class SigmoidCrossEntropy:
         >>> ce.SigmoidCrossEntropy().gradient([-40.0, 0.0], [0, 1])
         array([ 4.24835426e-18, -5.00000000e-01])
         """
-        return sigmoid_problem(logits, labels, sample_weight, reduction).gradient(out)
+        return of_sigmoid(GRADIENT, logits, labels, sample_weight, reduction, out)
 
     def loss_gradient(
         self,
@@ -379,7 +385,7 @@ class SigmoidCrossEntropy:
         >>> ce.SigmoidCrossEntropy().loss_gradient([0.0, 0.0], [1, 0.5])
         (array([0.69314718, 0.69314718]), array([-0.5,  0. ]))
         """
-        return sigmoid_problem(logits, labels, sample_weight, reduction).loss_gradient(out)
+        return of_sigmoid(LOSS_GRADIENT, logits, labels, sample_weight, reduction, out)
 
     def gradient_hessian(
         self,
@@ -405,7 +411,7 @@ class SigmoidCrossEntropy:
         >>> ce.SigmoidCrossEntropy().gradient_hessian([0.0], [1])
         (array([-0.5]), array([0.25]))
         """
-        return sigmoid_problem(logits, labels, sample_weight, reduction).gradient_hessian(out)
+        return of_sigmoid(GRADIENT_HESSIAN, logits, labels, sample_weight, reduction, out)
 
     def probabilities(self, logits: npt.ArrayLike, *, out: AnyArray | None = None) -> Any:
         """Return sigmoid(logits), the probabilities that this loss judges.

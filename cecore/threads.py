@@ -5,9 +5,10 @@ The default is OpenMP's own number, which follows `OMP_NUM_THREADS` and threadpo
 affinity, as it is at the call, and its container's quota, as it was at the first call. The results
 are the same bits for any number of threads.
 
-Each thread that calls brings its own workers: c threads of Python that call at once occupy at most
-c times the number of threads of a call. A child of fork has no workers and computes alone, which
-it knows only if cecore was imported before the fork.
+The threads are a process's own, made when a call first wants them, and shared by all who call at
+once: c threads of Python occupy at most c more than one does. A call takes its work back from
+workers that do not come, because they sleep or other threads have the CPUs. A child of fork has no
+workers and computes alone, which it knows only if cecore was imported before the fork.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from cecore._cpus import whole_quota
 
 __all__ = ["get_num_threads", "num_threads", "set_num_threads"]
 
-# Where it cannot start a thread, OpenMP ends the process.
+# Where so many threads cannot be had, a call makes do with fewer.
 _MOST = 1024
 
 _scoped: ContextVar[int | None] = ContextVar("cecore.num_threads", default=None)

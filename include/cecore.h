@@ -77,9 +77,16 @@ const char *ce_available_isa(int i);
 
 void ce_run(const ce_job *job);
 
+/* Nonzero if the job is too small for threads, so that job->threads is not looked at. */
+int ce_is_small(const ce_job *job);
+
 /* Flat index (C order) of the first element that fails the check, or -1. NaN fails every check. */
 ptrdiff_t ce_find_bad(const ce_array *a, const ptrdiff_t shape[CE_AXES], ce_check check,
                       ptrdiff_t classes, int threads);
+
+/* The total of adjoining values, which a job cut into several left: as ce_run adds those of one.
+ * `width` is the number of classes, or 1 for an element operation. */
+double ce_total(const char *values, ce_type type, ptrdiff_t units, ptrdiff_t width);
 
 /* Sum of all elements, in a fixed order, as if added exactly and rounded once. */
 double ce_sum(const ce_array *a, const ptrdiff_t shape[CE_AXES]);

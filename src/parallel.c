@@ -1,4 +1,5 @@
-/* Threads: the only file that knows OpenMP. How a job is cut, and when threads pay.
+/* How a job is cut into pieces, and when threads pay: the only file that knows OpenMP, which is
+ * asked how many threads there may be. The pieces are run by pool.c.
  *
  * A job is cut into chunks whose size depends on its type and classes alone; which thread takes
  * which chunk changes no bit. A sum over rows is cut into parts, each added in its order and the
@@ -11,6 +12,7 @@
 
 #include "check.h"
 #include "dispatch.h"
+#include "pool.h"
 #include "vec/target.h"
 
 #ifdef CECORE_OPENMP
@@ -22,10 +24,12 @@
 #endif
 
 #define CHUNK_ELEMENTS 32768
+#define PIECES_A_THREAD 32
 #define GROUP 16       /* a multiple of every kernel's group of rows */
 #define SUM_PARTS 256
 #define SUM_VALUES 1024 /* values kept at a time while summing; a multiple of GROUP */
 #define SHARED_ROWS 64 /* at most so many rows are shared by threads block by block */
+#define SHARED_CLASSES 131072 /* and none that is shorter: 1 x 100000 takes 1.4 times as long so */
 
 /* A child of fork has no worker threads, and must not wait for them. */
 static int forked;
@@ -65,20 +69,14 @@ const char *ce_threading(void)
 #endif
 }
 
-#ifdef CECORE_OPENMP
-#define OMP(directive) CE_PRAGMA(omp directive)
-#else
-#define OMP(directive)
-#endif
-
-/* Work is counted in elements, a row's end as ROW_WORK of them; an element takes 0.2 to 0.5 ns.
- * Below HOT a region costs more than it saves. Sleeping workers take up to milliseconds to wake on
- * a virtual machine: after a pause only a job of COLD is worth that. The next job is no longer one
- * after a pause, so a series of calls soon has its threads. */
+/* Work is counted in elements, a row's end as ROW_WORK of them; an element takes 0.1 to 0.5 ns.
+ * Below HOT threads cost more than they save. A sleeping worker costs the caller the call that
+ * wakes it, and comes late: worth it from COLD on, or at the start of a series of calls.
+ * Measured by bench/pause.py. */
 #define ROW_WORK 24
 #define HOT 65536
-#define COLD 8000000
-#define PAUSE_SECONDS 0.003
+#define COLD 500000
+#define SERIES_SECONDS 0.0003
 
 static _Atomic double last_end = -1e9; /* of any thread's job */
 
@@ -98,7 +96,9 @@ static int threads_for(int wanted, ptrdiff_t work)
 #ifdef CECORE_OPENMP
     if (wanted <= 1 || work < HOT || forked || omp_in_parallel())
         return 1;
-    return work < COLD && now() - last_end > PAUSE_SECONDS ? 1 : wanted;
+    if (work >= COLD || ce_pool_is_awake() || now() - last_end < SERIES_SECONDS)
+        return wanted;
+    return 1;
 #else
     (void)wanted;
     (void)work;
@@ -119,6 +119,14 @@ static ptrdiff_t rows_of(const ce_job *job)
     return job->shape[0] * job->shape[1] * job->shape[2];
 }
 
+static ptrdiff_t work_of(const ce_job *job)
+{
+    const ptrdiff_t a_row = is_row_operation(job->op) ? ROW_WORK : 0;
+    return rows_of(job) * (job->shape[CE_CLASS_AXIS] + a_row);
+}
+
+int ce_is_small(const ce_job *job) { return work_of(job) < HOT; }
+
 /* Units a chunk; whole groups of rows where rows are short. */
 static ptrdiff_t chunk_of(ptrdiff_t width)
 {
@@ -126,36 +134,59 @@ static ptrdiff_t chunk_of(ptrdiff_t width)
     return units >= GROUP ? units / GROUP * GROUP : units > 1 ? units : 1;
 }
 
-static void run_chunks(const ce_job *job, const ce_kernel *kernel, ptrdiff_t units,
-                       ptrdiff_t chunk, int threads)
+/* Units a piece: several chunks of a large job. Threads whose chunks alternate both clear a fresh
+ * huge page, and one does so in vain; they disturb each other's streams, too. Two threads, sigmoid
+ * of 40 MiB: 2.8 ms by chunks, 2.0 so; into fresh memory 6.3 and 4.2. */
+static ptrdiff_t piece_of(ptrdiff_t units, ptrdiff_t chunk, int threads)
 {
-    if (threads == 1) {
-        kernel->run(job, 0, units);
-        return;
-    }
-    OMP(parallel for schedule(dynamic) num_threads(threads))
-    for (ptrdiff_t first = 0; first < units; first += chunk)
-        kernel->run(job, first, units - first < chunk ? units : first + chunk);
+    const ptrdiff_t size = units / ((ptrdiff_t)threads * PIECES_A_THREAD);
+    return size > chunk ? size / chunk * chunk : chunk;
+}
+
+static ptrdiff_t part_end(ptrdiff_t units, ptrdiff_t size, ptrdiff_t first)
+{
+    return units - first < size ? units : first + size;
+}
+
+typedef struct {
+    const ce_job *job;
+    const ce_kernel *kernel;
+    ptrdiff_t units, size; /* units a piece */
+    ptrdiff_t row;
+    char *state;
+    ce_partial *part;
+} pieces;
+
+static void run_chunk(void *task, ptrdiff_t i)
+{
+    const pieces *p = task;
+    p->kernel->run(p->job, i * p->size, part_end(p->units, p->size, i * p->size));
+}
+
+static void reduce_block(void *task, ptrdiff_t b)
+{
+    const pieces *p = task;
+    p->kernel->reduce(p->job, p->row, b, p->state);
+}
+
+static void scale_block(void *task, ptrdiff_t b)
+{
+    const pieces *p = task;
+    p->kernel->scale(p->job, p->row, b, p->state);
 }
 
 /* Few rows of several blocks: the threads share every row. */
 static void run_blocks(const ce_job *job, const ce_kernel *kernel, ptrdiff_t blocks, int threads)
 {
     CE_ALIGN64 char state[CE_STATE_MAX];
-    const int scales = job->out.data != NULL;
-    (void)threads; /* without OpenMP */
+    pieces p = {.job = job, .kernel = kernel, .state = state};
     memset(state, 0, sizeof state);
-    for (ptrdiff_t row = 0; row < rows_of(job); row++) {
-        kernel->begin(job, row, state);
-        OMP(parallel for schedule(dynamic) num_threads(threads))
-        for (ptrdiff_t b = 0; b < blocks; b++)
-            kernel->reduce(job, row, b, state);
+    for (; p.row < rows_of(job); p.row++) {
+        kernel->begin(job, p.row, state);
+        ce_share(reduce_block, &p, blocks, threads);
         kernel->merge(job, state);
-        if (scales) {
-            OMP(parallel for schedule(dynamic) num_threads(threads))
-            for (ptrdiff_t b = 0; b < blocks; b++)
-                kernel->scale(job, row, b, state);
-        }
+        if (job->out.data)
+            ce_share(scale_block, &p, blocks, threads);
         kernel->exact(job, state);
     }
 }
@@ -232,39 +263,55 @@ static ptrdiff_t part_size(ptrdiff_t units, ptrdiff_t chunk)
     return (least + chunk - 1) / chunk * chunk;
 }
 
+static void sum_piece(void *task, ptrdiff_t i)
+{
+    const pieces *p = task;
+    p->part[i] = sum_part(p->job, p->kernel, i * p->size,
+                          part_end(p->units, p->size, i * p->size));
+}
+
 static void run_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t units, ptrdiff_t chunk,
                     int threads)
 {
     ce_partial part[SUM_PARTS], sum = {0.0, 0.0};
-    (void)threads;
-    const ptrdiff_t size = part_size(units, chunk);
-    const ptrdiff_t parts = (units + size - 1) / size;
-    OMP(parallel for schedule(dynamic) num_threads(threads) if (threads > 1))
-    for (ptrdiff_t i = 0; i < parts; i++)
-        part[i] = sum_part(job, kernel, i * size,
-                           units - i * size < size ? units : (i + 1) * size);
+    pieces p = {.job = job, .kernel = kernel, .units = units, .part = part};
+    p.size = part_size(units, chunk);
+    const ptrdiff_t parts = (units + p.size - 1) / p.size;
+    ce_share(sum_piece, &p, parts, threads);
     for (ptrdiff_t i = 0; i < parts; i++)
         ce_merge(&sum, part[i]);
     *job->total = sum.high + sum.low;
 }
 
-/* Added in the same parts as run_sum does, as one thread would have taken that way. */
+/* Added in the same parts and runs as run_sum does. */
+static double total_of(const char *values, ce_type type, ptrdiff_t units, ptrdiff_t chunk)
+{
+    ce_partial sum = {0.0, 0.0};
+    const ptrdiff_t size = part_size(units, chunk), bytes = value_size(type);
+    for (ptrdiff_t first = 0; first < units; first += size) {
+        const ptrdiff_t last = part_end(units, size, first);
+        ce_partial part = {0.0, 0.0};
+        for (ptrdiff_t i = first; i < last; i += SUM_VALUES)
+            add_values(&part, values + i * bytes, type, part_end(last, SUM_VALUES, i) - i);
+        ce_merge(&sum, part);
+    }
+    return sum.high + sum.low;
+}
+
+double ce_total(const char *values, ce_type type, ptrdiff_t units, ptrdiff_t width)
+{
+    return total_of(values, type, units, chunk_of(width));
+}
+
+/* The values of a row are known only when all of its blocks are. */
 static void run_blocks_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t blocks,
                            ptrdiff_t rows, ptrdiff_t chunk, int threads)
 {
     CE_ALIGN64 char buffer[SHARED_ROWS * sizeof(double)];
-    ce_partial sum = {0.0, 0.0};
     ce_job whole = *job;
     whole.value = values_in(buffer, job, 0);
     run_blocks(&whole, kernel, blocks, threads);
-    const ptrdiff_t size = part_size(rows, chunk), bytes = value_size(job->type);
-    for (ptrdiff_t first = 0; first < rows; first += size) {
-        ce_partial part = {0.0, 0.0};
-        add_values(&part, buffer + first * bytes, job->type,
-                   rows - first < size ? rows - first : size);
-        ce_merge(&sum, part);
-    }
-    *job->total = sum.high + sum.low;
+    *job->total = total_of(buffer, job->type, rows, chunk);
 }
 
 void ce_run(const ce_job *job)
@@ -275,9 +322,10 @@ void ce_run(const ce_job *job)
     const int by_row = is_row_operation(job->op);
     const ptrdiff_t units = by_row ? rows : rows * classes;
     const ptrdiff_t chunk = chunk_of(by_row ? classes : 1);
-    const ptrdiff_t work = rows * (classes + (by_row ? ROW_WORK : 0));
+    const ptrdiff_t work = work_of(job);
     const int threads = threads_for(job->threads, work);
-    if (threads > 1 && rows < 4 * threads && rows <= SHARED_ROWS && by_row &&
+    const int uneven = rows < threads || (rows < 4 * threads && rows % threads != 0);
+    if (threads > 1 && uneven && classes >= SHARED_CLASSES && rows <= SHARED_ROWS && by_row &&
         kernels->shares_rows(job)) {
         const ptrdiff_t blocks = kernels->blocks(classes);
         if (job->total)
@@ -286,26 +334,45 @@ void ce_run(const ce_job *job)
             run_blocks(job, kernel, blocks, threads);
     } else if (job->total) {
         run_sum(job, kernel, units, chunk, threads);
+    } else if (threads == 1) {
+        kernel->run(job, 0, units);
     } else {
-        run_chunks(job, kernel, units, chunk, threads);
+        const ptrdiff_t size = piece_of(units, chunk, threads);
+        pieces p = {.job = job, .kernel = kernel, .units = units, .size = size};
+        ce_share(run_chunk, &p, (units + size - 1) / size, threads);
     }
     job_ended(work);
+}
+
+typedef struct {
+    const ce_array *a;
+    const ptrdiff_t *shape;
+    ce_check check;
+    ptrdiff_t classes, n;
+    ptrdiff_t found; /* the first that fails so far, or PTRDIFF_MAX; several threads lower it */
+} search;
+
+static void search_chunk(void *task, ptrdiff_t i)
+{
+    search *s = task;
+    const ptrdiff_t first = i * CHUNK_ELEMENTS, last = part_end(s->n, CHUNK_ELEMENTS, first);
+    ptrdiff_t before = __atomic_load_n(&s->found, __ATOMIC_RELAXED);
+    if (first > before)
+        return;
+    const ptrdiff_t bad = ce_find_bad_in(s->a, s->shape, s->check, s->classes, first, last);
+    while (bad >= 0 && bad < before)
+        if (__atomic_compare_exchange_n(&s->found, &before, bad, 1, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+            return;
 }
 
 ptrdiff_t ce_find_bad(const ce_array *a, const ptrdiff_t shape[CE_AXES], ce_check check,
                       ptrdiff_t classes, int threads)
 {
     const ptrdiff_t n = shape[0] * shape[1] * shape[2] * shape[3];
-    const int used = threads_for(threads, n);
-    ptrdiff_t found = PTRDIFF_MAX;
-    (void)used;
-    OMP(parallel for schedule(static) num_threads(used) if (used > 1) reduction(min : found))
-    for (ptrdiff_t first = 0; first < n; first += CHUNK_ELEMENTS) {
-        const ptrdiff_t last = n - first < CHUNK_ELEMENTS ? n : first + CHUNK_ELEMENTS;
-        const ptrdiff_t bad = ce_find_bad_in(a, shape, check, classes, first, last);
-        if (bad >= 0 && bad < found)
-            found = bad;
-    }
+    search s = {a, shape, check, classes, n, PTRDIFF_MAX};
+    ce_share(search_chunk, &s, (n + CHUNK_ELEMENTS - 1) / CHUNK_ELEMENTS,
+             threads_for(threads, n));
     job_ended(n);
-    return found == PTRDIFF_MAX ? -1 : found;
+    return s.found == PTRDIFF_MAX ? -1 : s.found;
 }

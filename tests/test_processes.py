@@ -98,6 +98,48 @@ print(ce.get_num_threads())
 
 
 @needs_openmp
+@needs_two_cpus
+def test_nobody_waits_for_a_worker_that_does_not_come():
+    """The worker may run where another process does, and only when that rests: it never rests.
+
+    A call that waited for it would take many times as long as one thread does.
+    """
+    code = f"""
+import os, subprocess, sys, time
+from statistics import median
+import numpy as np
+import cecore as ce
+from tests.processes import native_threads
+
+here, there = {CPUS[:2]}
+hog = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+try:
+    os.sched_setaffinity(hog.pid, [there])
+    os.sched_setaffinity(0, [here])
+    x, before = np.zeros((2000, 1000), np.float32), native_threads()
+    out = np.empty(2000, np.float32)
+
+    def seconds(threads):
+        with ce.num_threads(threads):
+            begin = time.perf_counter()
+            ce.logsumexp(x, out=out)
+            return time.perf_counter() - begin
+
+    seconds(2)
+    assert native_threads() == before + 1
+    worker = max(map(int, os.listdir("/proc/self/task")))
+    os.sched_setaffinity(worker, [there])
+    os.sched_setscheduler(worker, os.SCHED_IDLE, os.sched_param(0))
+    alone, shared = (median(seconds(n) for _ in range(21)) for n in (1, 2))
+    print(shared < 5 * alone or (alone, shared))
+finally:
+    hog.kill()
+    hog.wait()
+"""
+    assert python("-c", code) == "True"
+
+
+@needs_openmp
 def test_threadpoolctl_sees_and_limits():
     """By the number and by the threads that the kernel counts: all three appear after the block."""
     code = """

@@ -39,7 +39,7 @@ def _rows_of(inputs, index):
 @pytest.mark.parametrize("k", CLASSES)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_threads(dtype, k):
-    """Enough rows for several chunks; and one row alone, which threads share by its blocks."""
+    """Enough rows for several chunks; and one row alone."""
     inputs = row_inputs(dtype, k)
     repeats = max(1, 400_000 // inputs["x"].size)
     many = {name: np.concatenate([values] * repeats) for name, values in inputs.items()}
@@ -49,6 +49,21 @@ def test_threads(dtype, k):
         for threads in THREADS[1:]:
             with ce.num_threads(threads):
                 assert_same_bits(row_outputs(batch), reference, f"{threads} threads")
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_threads_on_few_long_rows(dtype, rows):
+    """Rows so long, and for two threads so few, that they share each by its blocks."""
+    few = row_inputs(dtype, 140_000)
+    inputs = {name: np.concatenate([values] * 2)[:rows] for name, values in few.items()}
+    assert len(inputs["x"]) == rows
+    for outputs in (row_outputs, row_reductions):
+        with ce.num_threads(1):
+            reference = outputs(inputs)
+        for threads in (2, 8):
+            with ce.num_threads(threads):
+                assert_same_bits(outputs(inputs), reference, f"{threads} threads")
 
 
 @pytest.mark.slow
