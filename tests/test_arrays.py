@@ -267,7 +267,7 @@ def shapes(monkeypatch):
     run = _core.run
 
     def recorded(op, x, *rest):
-        seen.append(x.shape)
+        seen.append(x.shape[:4])
         return run(op, x, *rest)
 
     monkeypatch.setattr(_core, "run", recorded)

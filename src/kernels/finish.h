@@ -30,8 +30,10 @@ CE_INLINE scale block_scale(ext x, vec exponent, const factor *f)
              : split_scale(x, exponent);
 }
 
-/* For blocks whose maxima are block_m; NULL where the block is the row. */
-CE_ONCE void finish_set(finish *q, const row_end *z, const weights *w, const real *block_m, int op)
+/* For blocks whose maxima are block_m; NULL where the block is the row. w weighs the gradient, w2
+ * the Hessian. */
+CE_ONCE void finish_set(finish *q, const row_end *z, const weights *w, const weights *w2,
+                        const real *block_m, int op)
 {
     const ext share = op_is_dense(op) ? x_mul(z->Y, w->W) : w->W;
     const vec unbias = v_add(w->k, biased());
@@ -42,7 +44,7 @@ CE_ONCE void finish_set(finish *q, const row_end *z, const weights *w, const rea
     q->p = block_scale(x_mul(z->inverse, share), unbias, block_m ? &f : NULL);
     if (op_has_hessian(op)) {
         q->plain = block_scale(z->inverse, v_set1(0), block_m ? &f : NULL);
-        q->h = split_scale(share, unbias);
+        q->h = split_scale(op_is_dense(op) ? x_mul(z->Y, w2->W) : w2->W, v_add(w2->k, biased()));
     }
     if (op_is_dense(op)) {
         const ext weight = x_scale(w->W, w->k);

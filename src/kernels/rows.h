@@ -7,10 +7,11 @@ typedef struct {
     int n;
     ptrdiff_t label[VL];
     real x_label[VL];
-    weights loss, gradient;
+    weights loss, gradient, hessian;
 } group;
 
-/* W 2^k = w with W in [1/2, 1), or 0; gradients and Hessians are divided by the denominator too. */
+/* W 2^k = w with W in [1/2, 1), or 0. Gradients and Hessians are divided by the denominator too,
+ * Hessians multiplied by their factor. */
 CE_ONCE void weigh(const ce_job *job, group *g)
 {
     double mantissa[VL];
@@ -32,6 +33,9 @@ CE_ONCE void weigh(const ce_job *job, group *g)
     g->loss = (weights){x_doubles(mantissa), exponent, some};
     g->gradient = (weights){x_div(g->loss.W, x_double(d)),
                             v_sub(exponent, v_set1((real)k)), some};
+    const double f = frexp(job->hessian_factor, &k);
+    g->hessian = (weights){x_mul(g->gradient.W, x_double(f)),
+                           v_add(g->gradient.k, v_set1((real)k)), some};
 }
 
 #define LABELS_OF(type)                                                                        \
@@ -57,6 +61,10 @@ CE_INLINE void read_labels(const ce_job *job, group *g)
     case CE_U16: LABELS_OF(uint16_t)
     case CE_U32: LABELS_OF(uint32_t)
     case CE_U64: LABELS_OF(uint64_t)
+    case CE_F16:
+    case CE_BF16:
+        for (int i = 0; i < g->n; i++)
+            g->label[i] = (ptrdiff_t)load_any(p + i * step, job->labels.type);
     }
 }
 
@@ -71,19 +79,23 @@ CE_INLINE void group_set(group *g, const ce_job *job, ptrdiff_t first, int n, in
         for (int i = n; i < VL; i++)
             g->x_label[i] = 0;
         for (int i = 0; i < n; i++) {
+            const char *p = x + i * step + g->label[i] * stride;
             io v;
-            memcpy(&v, x + i * step + g->label[i] * stride, sizeof v);
+            if (is_io(&job->x))
+                memcpy(&v, p, sizeof v);
+            else
+                v = (io)load_any(p, job->x.type);
             g->x_label[i] = (real)v;
         }
     }
-    if (job->weight.data || job->denominator != 1.0) {
+    if (job->weight.data || job->denominator != 1.0 || job->hessian_factor != 1.0) {
         weigh(job, g);
         return;
     }
     /* field by field: a copy of what was just written would wait for it */
-    g->loss.W = g->gradient.W = x_double(1.0);
-    g->loss.k = g->gradient.k = v_set1(0);
-    g->loss.live = g->gradient.live = v_everywhere();
+    g->loss.W = g->gradient.W = g->hessian.W = x_double(1.0);
+    g->loss.k = g->gradient.k = g->hessian.k = v_set1(0);
+    g->loss.live = g->gradient.live = g->hessian.live = v_everywhere();
 }
 
 CE_INLINE void put_values(const ce_job *job, const group *g, vec value)
@@ -133,7 +145,7 @@ CE_INLINE void entries_set(exact_entries *x, const row_end *z, const group *g, i
     if (op_is_dense(op))
         v_store(x->top_gradient, row_top_gradient(z, &g->gradient));
     if (op_has_hessian(op))
-        v_store(x->top_hessian, row_top_hessian(z, &g->gradient, op_is_dense(op)));
+        v_store(x->top_hessian, row_top_hessian(z, &g->hessian, op_is_dense(op)));
 }
 
 /* Sparse labels: their entries of the gradient, for all rows of the group. */
@@ -142,7 +154,7 @@ CE_INLINE void put_label_entries(const ce_job *job, const group *g, const exact_
     char *out = job->out.data + row_offset(&job->out, job->shape, g->first);
     const ptrdiff_t step = job->out.stride[2], stride = job->out.stride[CE_CLASS_AXIS];
     for (int i = 0; i < g->n; i++)
-        memcpy(out + i * step + g->label[i] * stride, &x->label_gradient[i], sizeof(io));
+        put(out + i * step + g->label[i] * stride, job->out.type, x->label_gradient[i]);
 }
 
 /* The entries at a single maximum, which stands at class `at`, for the row in lane i. */
@@ -154,11 +166,12 @@ CE_INLINE void put_top_entries(const ce_job *job, const group *g, const exact_en
         return;
     if (op_is_dense(op)) {
         char *out = job->out.data + row_offset(&job->out, job->shape, row);
-        memcpy(out + at * job->out.stride[CE_CLASS_AXIS], &x->top_gradient[i], sizeof(io));
+        put(out + at * job->out.stride[CE_CLASS_AXIS], job->out.type, x->top_gradient[i]);
     }
     if (op_has_hessian(op)) {
         char *hessian = job->hessian.data + row_offset(&job->hessian, job->shape, row);
-        memcpy(hessian + at * job->hessian.stride[CE_CLASS_AXIS], &x->top_hessian[i], sizeof(io));
+        put(hessian + at * job->hessian.stride[CE_CLASS_AXIS], job->hessian.type,
+            x->top_hessian[i]);
     }
 }
 

@@ -3,9 +3,12 @@
  *
  * ACROSS: the rows of a class lie side by side (column-major). ALONG: the classes of a row do
  * (row-major), and VT classes are transposed in registers. ANY: everything else, one by one.
+ * OTHER: an array whose type is not io, converted run by run on the way.
  */
 
-typedef enum { ACROSS, ALONG, ANY } strip_kind;
+#define STRIP_CLASSES 256 /* at most so many are loaded at a time */
+
+typedef enum { ACROSS, ALONG, ANY, OTHER } strip_kind;
 
 typedef struct {
     char *first;
@@ -20,16 +23,17 @@ typedef struct {
 CE_INLINE void strip_set(strip *s, const ce_array *a, const ptrdiff_t *shape, ptrdiff_t row,
                          int rows)
 {
-    const int whole = a->type == IO_TYPE && a->stride[2] % (ptrdiff_t)sizeof(io) == 0;
+    const int whole = a->stride[2] % (ptrdiff_t)sizeof(io) == 0;
     s->first = a->data + row_offset(a, shape, row);
     s->step = a->stride[2];
     s->stride = a->stride[CE_CLASS_AXIS];
     s->array = a;
     s->shape = shape;
     s->rows = rows;
-    s->kind = whole && rows == VL && s->stride == (ptrdiff_t)sizeof(io) ? ALONG
-              : whole && s->step == (ptrdiff_t)sizeof(io)               ? ACROSS
-                                                                        : ANY;
+    s->kind = !is_io(a)                                                 ? OTHER
+              : whole && rows == VL && s->stride == (ptrdiff_t)sizeof(io) ? ALONG
+              : whole && s->step == (ptrdiff_t)sizeof(io)                 ? ACROSS
+                                                                          : ANY;
 }
 
 CE_INLINE io *strip_place(const strip *s, int row, ptrdiff_t k)
@@ -57,6 +61,35 @@ CE_INLINE vec strip_gather(const strip *s, ptrdiff_t k, real fill)
     return v_load_real(v);
 }
 
+/* n elements of another type than io, from row `row` of class k on, along a row or across. */
+CE_INLINE void strip_widen(const strip *s, int row, ptrdiff_t k, ptrdiff_t n, io *x)
+{
+    widen_run((const char *)strip_place(s, row, k), s->array->type, n, x);
+}
+
+CE_ONCE void strip_load_other(const strip *s, ptrdiff_t k, int n, real fill, vec *c)
+{
+    const ptrdiff_t size = type_size(s->array->type);
+    io x[STRIP_CLASSES * VL + VT];
+    int j = 0;
+    if (s->step == size) {
+        for (; j < n; j++) {
+            strip_widen(s, 0, k + j, s->rows, x);
+            c[j] = v_load_n(x, s->rows, fill);
+        }
+    } else if (s->stride == size) {
+        const int adjoin = s->step == n * size;
+        for (int i = 0; i < (adjoin ? 1 : s->rows); i++)
+            strip_widen(s, i, k, adjoin ? (ptrdiff_t)s->rows * n : n, x + i * n);
+        for (int i = s->rows * n; i < VL * n; i++)
+            x[i] = (io)fill;
+        for (; j < n; j += VT)
+            v_load_t(x + j, n, c + j);
+    }
+    for (; j < n; j++)
+        c[j] = strip_gather(s, k + j, fill);
+}
+
 /* n classes from k on into c; lanes without a row get fill. c has room for VT more. */
 CE_INLINE void strip_load(const strip *s, ptrdiff_t k, int n, real fill, vec *c)
 {
@@ -73,6 +106,9 @@ CE_INLINE void strip_load(const strip *s, ptrdiff_t k, int n, real fill, vec *c)
         for (; j < n; j++)
             c[j] = s->rows == VL ? v_load(strip_place(s, 0, k + j))
                                  : v_load_n(strip_place(s, 0, k + j), s->rows, fill);
+    } else if (s->kind == OTHER) {
+        strip_load_other(s, k, n, fill, c);
+        return;
     }
     for (; j < n; j++)
         c[j] = strip_gather(s, k + j, fill);
@@ -88,6 +124,26 @@ CE_INLINE void strip_store_packed(const strip *s, int n, const vec *c)
     for (int i = 0; i < n; i++) {
         v_store((io *)s->first + i * VL, v_load(packed + i * VL));
         CE_NO_MEMCPY;
+    }
+}
+
+CE_ONCE void strip_store_other(const strip *s, ptrdiff_t k, int n, const vec *c)
+{
+    const ce_type type = s->array->type;
+    const ptrdiff_t size = type_size(type);
+    io x[VL * VL + VT];
+    if (s->stride == size) {
+        const int adjoin = s->step == n * size;
+        for (int j = (n - 1) / VT * VT; j >= 0; j -= VT) /* as in strip_store_packed */
+            v_store_t(x + j, n, c + j);
+        for (int i = 0; i < (adjoin ? 1 : s->rows); i++)
+            unstage(x + i * n, (char *)strip_place(s, i, k), size, type,
+                    adjoin ? (ptrdiff_t)s->rows * n : n);
+        return;
+    }
+    for (int j = 0; j < n; j++) {
+        v_store(x, c[j]);
+        unstage(x, (char *)strip_place(s, 0, k + j), s->step, type, s->rows);
     }
 }
 
@@ -109,6 +165,9 @@ CE_INLINE void strip_store(const strip *s, ptrdiff_t k, int n, const vec *c)
             else
                 v_store_n(strip_place(s, 0, k + j), c[j], s->rows);
         }
+    } else if (s->kind == OTHER) {
+        strip_store_other(s, k, n, c);
+        return;
     }
     for (; j < n; j++) {
         io v[VL];
