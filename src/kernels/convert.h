@@ -148,3 +148,22 @@ CE_ONCE void unstage(const io *x, char *p, ptrdiff_t stride, ce_type type, ptrdi
     else
         memcpy(p, x, (size_t)n * sizeof(io));
 }
+
+/* VL elements that adjoin, quickly where the kernels of this ISA know how. */
+CE_INLINE void widen_lanes(const char *p, ce_type type, io *x)
+{
+    if (VL == HALF_LANES && (type == CE_F16 || type == CE_BF16))
+        widen_halves((const uint16_t *)p, x, type == CE_BF16);
+    else
+        widen_run(p, type, VL, x);
+}
+CE_INLINE void round_lanes(const io *x, char *p, ce_type type)
+{
+    if (VL == HALF_LANES && (type == CE_F16 || type == CE_BF16))
+        round_halves(x, (uint16_t *)p, type == CE_BF16);
+    else if (type == CE_F32)
+        for (int i = 0; i < VL; i++)
+            ((float *)p)[i] = (float)x[i];
+    else
+        unstage(x, p, type_size(type), type, VL);
+}

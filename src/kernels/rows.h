@@ -88,14 +88,20 @@ CE_INLINE void group_set(group *g, const ce_job *job, ptrdiff_t first, int n, in
             g->x_label[i] = (real)v;
         }
     }
-    if (job->weight.data || job->denominator != 1.0 || job->hessian_factor != 1.0) {
+    const int scales = op_has_hessian(op) && job->hessian_factor != 1.0;
+    if (job->weight.data || job->denominator != 1.0 || scales) {
         weigh(job, g);
         return;
     }
     /* field by field: a copy of what was just written would wait for it */
-    g->loss.W = g->gradient.W = g->hessian.W = x_double(1.0);
-    g->loss.k = g->gradient.k = g->hessian.k = v_set1(0);
-    g->loss.live = g->gradient.live = g->hessian.live = v_everywhere();
+    g->loss.W = g->gradient.W = x_double(1.0);
+    g->loss.k = g->gradient.k = v_set1(0);
+    g->loss.live = g->gradient.live = v_everywhere();
+    if (op_has_hessian(op)) {
+        g->hessian.W = x_double(1.0);
+        g->hessian.k = v_set1(0);
+        g->hessian.live = v_everywhere();
+    }
 }
 
 CE_INLINE void put_values(const ce_job *job, const group *g, vec value)

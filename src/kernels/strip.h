@@ -74,8 +74,13 @@ CE_ONCE void strip_load_other(const strip *s, ptrdiff_t k, int n, real fill, vec
     int j = 0;
     if (s->step == size) {
         for (; j < n; j++) {
-            strip_widen(s, 0, k + j, s->rows, x);
-            c[j] = v_load_n(x, s->rows, fill);
+            if (s->rows == VL) {
+                widen_lanes((const char *)strip_place(s, 0, k + j), s->array->type, x);
+                c[j] = v_load(x);
+            } else {
+                strip_widen(s, 0, k + j, s->rows, x);
+                c[j] = v_load_n(x, s->rows, fill);
+            }
         }
     } else if (s->stride == size) {
         const int adjoin = s->step == n * size;
@@ -127,23 +132,55 @@ CE_INLINE void strip_store_packed(const strip *s, int n, const vec *c)
     }
 }
 
+/* At most 64 bytes, an even number. */
+CE_INLINE void copy_short(char *to, const char *from, ptrdiff_t bytes)
+{
+    const ptrdiff_t size = bytes >= 16 ? 16 : bytes >= 8 ? 8 : bytes >= 4 ? 4 : 2;
+    for (ptrdiff_t i = 0; i < bytes; i += size) {
+        const ptrdiff_t at = i + size <= bytes ? i : bytes - size; /* the last may overlap */
+        if (size == 16)
+            memcpy(to + at, from + at, 16);
+        else if (size == 8)
+            memcpy(to + at, from + at, 8);
+        else if (size == 4)
+            memcpy(to + at, from + at, 4);
+        else
+            memcpy(to + at, from + at, 2);
+    }
+}
+
+/* Rows that adjoin are rounded in one go, others on the stack and copied. */
+CE_INLINE void strip_store_along(const strip *s, ptrdiff_t k, int n, const io *x)
+{
+    const ce_type type = s->array->type;
+    const ptrdiff_t size = type_size(type);
+    char rounded[VL * VL * sizeof(io)];
+    if (s->step == n * size) {
+        unstage(x, (char *)strip_place(s, 0, k), size, type, (ptrdiff_t)s->rows * n);
+        return;
+    }
+    unstage(x, rounded, size, type, (ptrdiff_t)s->rows * n);
+    for (int i = 0; i < s->rows; i++)
+        copy_short((char *)strip_place(s, i, k), rounded + i * n * size, n * size);
+}
+
 CE_ONCE void strip_store_other(const strip *s, ptrdiff_t k, int n, const vec *c)
 {
     const ce_type type = s->array->type;
     const ptrdiff_t size = type_size(type);
     io x[VL * VL + VT];
     if (s->stride == size) {
-        const int adjoin = s->step == n * size;
         for (int j = (n - 1) / VT * VT; j >= 0; j -= VT) /* as in strip_store_packed */
             v_store_t(x + j, n, c + j);
-        for (int i = 0; i < (adjoin ? 1 : s->rows); i++)
-            unstage(x + i * n, (char *)strip_place(s, i, k), size, type,
-                    adjoin ? (ptrdiff_t)s->rows * n : n);
+        strip_store_along(s, k, n, x);
         return;
     }
     for (int j = 0; j < n; j++) {
         v_store(x, c[j]);
-        unstage(x, (char *)strip_place(s, 0, k + j), s->step, type, s->rows);
+        if (s->step == size && s->rows == VL)
+            round_lanes(x, (char *)strip_place(s, 0, k + j), type);
+        else
+            unstage(x, (char *)strip_place(s, 0, k + j), s->step, type, s->rows);
     }
 }
 

@@ -335,9 +335,14 @@ CE_INLINE void wide_results(const ce_job *job, ptrdiff_t row, ptrdiff_t from, pt
                             io *stored, real m, const finish *q, int op)
 {
     const int hessian_is_io = !op_has_hessian(op) || is_io(&job->hessian);
-    const ptrdiff_t run = is_io(&job->out) && hessian_is_io ? n : CE_STAGE;
+    const int all_io = is_io(&job->out) && hessian_is_io;
+    const ptrdiff_t run = all_io ? n : CE_STAGE;
     const result_run out = row_out(job, &job->out, row, from);
     const result_run hessian = row_out(job, &job->hessian, row, from);
+    if (all_io && !op_is_dense(op) && !op_has_hessian(op)) { /* rows may be short */
+        wide_softmax(q, n, (io *)out.p);
+        return;
+    }
     for (ptrdiff_t start = 0; start < n; start += run) {
         CE_ALIGN64 io copy[CE_STAGE], second[CE_STAGE];
         const ptrdiff_t end = n - start < run ? n : start + run;
