@@ -41,6 +41,9 @@ _AXES = 4
 class Job:
     """One call of the kernels; arrays in kernel form, none of them empty.
 
+    The kernels compute in float64 if `x` is of that type, else in float32. `value` is of the type
+    computed in; `out` and `hessian` may also be of that of `x`, or float32.
+
     `labels`, `out` and `hessian` have the shape of `x`; `weight`, `value` and sparse labels
     that shape without the class axes. An element operation has no class axes.
     """

@@ -83,8 +83,5 @@ def row_batch(dtype: str, k: int, each: int = 1, seed: int = 0) -> Batch:
 def element_batch(dtype: str, n: int, seed: int = 0) -> Batch:
     """About n elements; of a half type all that are finite."""
     rng = np.random.default_rng((seed, n))
-    if dtype in HALVES:
-        x = every_finite(dtype)
-    else:
-        x = cases.elements(rng, n, dtype)
+    x = every_finite(dtype) if dtype in HALVES else cases.elements(rng, n, dtype)
     return Batch(x, Elements(_wide(x)), rng)
