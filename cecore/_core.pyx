@@ -198,7 +198,8 @@ def from_dlpack(value, str name):
             capsule, "dltensor_versioned")
         PyCapsule_SetName(capsule, "used_dltensor_versioned")
         if memory.versioned.version.major != 1:
-            raise TypeError(f"{name} has DLPack version {memory.versioned.version.major}, wanted 1.")
+            raise TypeError(f"{name} has DLPack version {memory.versioned.version.major}, "
+                            "wanted 1.")
         tensor = &memory.versioned.tensor
     else:
         memory.plain = <DLManagedTensor *>PyCapsule_GetPointer(capsule, "dltensor")

@@ -152,14 +152,18 @@ CE_ONCE void unstage(const io *x, char *p, ptrdiff_t stride, ce_type type, ptrdi
 /* VL elements that adjoin, quickly where the kernels of this ISA know how. */
 CE_INLINE void widen_lanes(const char *p, ce_type type, io *x)
 {
-    if (VL == HALF_LANES && (type == CE_F16 || type == CE_BF16))
+    if (VL == 1)
+        *x = (io)load_any(p, type);
+    else if (VL == HALF_LANES && (type == CE_F16 || type == CE_BF16))
         widen_halves((const uint16_t *)p, x, type == CE_BF16);
     else
         widen_run(p, type, VL, x);
 }
 CE_INLINE void round_lanes(const io *x, char *p, ce_type type)
 {
-    if (VL == HALF_LANES && (type == CE_F16 || type == CE_BF16))
+    if (VL == 1)
+        put(p, type, *x);
+    else if (VL == HALF_LANES && (type == CE_F16 || type == CE_BF16))
         round_halves(x, (uint16_t *)p, type == CE_BF16);
     else if (type == CE_F32)
         for (int i = 0; i < VL; i++)

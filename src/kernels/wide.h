@@ -322,7 +322,7 @@ CE_INLINE result_run row_out(const ce_job *job, const ce_array *a, ptrdiff_t row
     return (result_run){p + from * a->stride[CE_CLASS_AXIS], a->type};
 }
 
-/* Where e_j wait: in an output of io, else in `kept`; where that is NULL they are computed twice. */
+/* Where e_j wait: in an output of io, else in `kept`; if that is NULL they are computed twice. */
 CE_INLINE io *row_store(const ce_job *job, ptrdiff_t row, ptrdiff_t from, io *kept)
 {
     const result_run out = row_out(job, &job->out, row, from);
