@@ -78,15 +78,13 @@ CE_INLINE void group_set(group *g, const ce_job *job, ptrdiff_t first, int n, in
         read_labels(job, g);
         for (int i = n; i < VL; i++)
             g->x_label[i] = 0;
-        for (int i = 0; i < n; i++) {
-            const char *p = x + i * step + g->label[i] * stride;
+        for (int i = 0; i < n && is_io(&job->x); i++) {
             io v;
-            if (is_io(&job->x))
-                memcpy(&v, p, sizeof v);
-            else
-                v = (io)load_any(p, job->x.type);
+            memcpy(&v, x + i * step + g->label[i] * stride, sizeof v);
             g->x_label[i] = (real)v;
         }
+        for (int i = 0; i < n && !is_io(&job->x); i++)
+            g->x_label[i] = (real)load_any(x + i * step + g->label[i] * stride, job->x.type);
     }
     const int scales = op_has_hessian(op) && job->hessian_factor != 1.0;
     if (job->weight.data || job->denominator != 1.0 || scales) {
@@ -159,8 +157,12 @@ CE_INLINE void put_label_entries(const ce_job *job, const group *g, const exact_
 {
     char *out = job->out.data + row_offset(&job->out, job->shape, g->first);
     const ptrdiff_t step = job->out.stride[2], stride = job->out.stride[CE_CLASS_AXIS];
-    for (int i = 0; i < g->n; i++)
-        put(out + i * step + g->label[i] * stride, job->out.type, x->label_gradient[i]);
+    if (is_io(&job->out))
+        for (int i = 0; i < g->n; i++)
+            memcpy(out + i * step + g->label[i] * stride, &x->label_gradient[i], sizeof(io));
+    else
+        for (int i = 0; i < g->n; i++)
+            put(out + i * step + g->label[i] * stride, job->out.type, x->label_gradient[i]);
 }
 
 /* The entries at a single maximum, which stands at class `at`, for the row in lane i. */
