@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from cecore import _core
 
 AnyArray = npt.NDArray[Any]
 Dtypes = tuple[np.dtype[Any], ...]
@@ -16,6 +19,8 @@ Shape = tuple[int, ...]
 FLOAT16 = np.dtype(np.float16)
 FLOAT32 = np.dtype(np.float32)
 FLOAT64 = np.dtype(np.float64)
+# What stands for bfloat16 where ml_dtypes, which gives NumPy that type, is not installed.
+BFLOAT16_BITS = np.dtype([("bfloat16", np.uint16)], align=True)
 
 # Whether two views share an element is NP-hard in the number of axes; beyond this many steps of
 # the search the answer is taken to be yes.
@@ -31,35 +36,70 @@ def as_array(value: Any, name: str) -> AnyArray:
             f"{name} is a masked array, whose mask would be lost; "
             f"pass {name}.filled(value), or {name}.data if nothing is masked."
         )
-    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-        return np.from_dlpack(value)
+    # NumPy reads no bfloat16 from other libraries.
+    no_numpy = not hasattr(value, "__array__") or "bfloat16" in str(getattr(value, "dtype", ""))
+    if hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray) and no_numpy:
+        return _from_dlpack(value, name)
     return np.asarray(value)
+
+
+def _from_dlpack(value: Any, name: str) -> AnyArray:
+    memory, bfloat16 = _core.from_dlpack(value, name)
+    array = np.asarray(memory)
+    return array.view(_bfloat16()) if bfloat16 else array
+
+
+@functools.cache
+def _bfloat16() -> np.dtype[Any]:
+    try:
+        import ml_dtypes
+    except ImportError:
+        return BFLOAT16_BITS
+    found: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return found
+
+
+def is_bfloat16(dtype: np.dtype[Any]) -> bool:
+    """Tell whether a dtype is bfloat16: that of ml_dtypes, or what stands for it."""
+    return dtype.kind == "V" and (dtype.name == "bfloat16" or dtype == BFLOAT16_BITS)
+
+
+def is_half(dtype: np.dtype[Any]) -> bool:
+    """Tell whether a dtype is float16 or bfloat16."""
+    return dtype.type is np.float16 or is_bfloat16(dtype)
+
+
+def readable(array: AnyArray) -> AnyArray:
+    """Return an array that NumPy can compute with: a copy in float32 of bfloat16, else itself."""
+    if not is_bfloat16(array.dtype):
+        return array
+    bits: AnyArray = np.left_shift(array.view(np.uint16), 16, dtype=np.uint32)
+    return np.asarray(bits).view(np.float32)
 
 
 def as_numbers(value: npt.ArrayLike, name: str) -> AnyArray:
     """View `value` as an array of booleans, integers or floats of at most 64 bits."""
     array = as_array(value, name)
-    if array.dtype.kind in "biuf" and array.dtype.itemsize <= 8:
+    narrow = array.dtype.kind in "biuf" and array.dtype.itemsize <= 8
+    if narrow or is_bfloat16(array.dtype):
         return array
     raise TypeError(
-        f"The dtype of {name} is {array.dtype}, wanted float16, float32, float64, integers or "
-        "booleans."
+        f"The dtype of {name} is {array.dtype}, wanted float16, bfloat16, float32, float64, "
+        "integers or booleans."
     )
 
 
 def as_floats(value: npt.ArrayLike, name: str) -> AnyArray:
-    """View `value` as float16, float32 or float64; integers and booleans become float64."""
+    """View `value` as floats of any width; integers and booleans become float64."""
     array = as_numbers(value, name)
-    return array if array.dtype.kind == "f" else array.astype(FLOAT64)
+    return array.astype(FLOAT64) if array.dtype.kind in "biu" else array
 
 
 def kernel_form(array: AnyArray) -> AnyArray:
-    """Return `array` as the kernels read it: native, aligned, float16 widened to float32."""
-    if array.dtype.type is np.float16:
-        return array.astype(FLOAT32)
+    """Return `array` as the kernels read it: native and aligned."""
     if array.dtype.isnative and array.flags.aligned:
         return array
-    return array.astype(array.dtype.newbyteorder("="))
+    return array.copy() if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def loss_dtypes(floats: AnyArray) -> Dtypes:
@@ -69,8 +109,8 @@ def loss_dtypes(floats: AnyArray) -> Dtypes:
 
 def same_shape_dtypes(floats: AnyArray) -> Dtypes:
     """Return what a result of the shape of `floats` may be stored as, the default first."""
-    half = floats.dtype.type is np.float16
-    return (FLOAT16, FLOAT32) if half else loss_dtypes(floats)
+    dtype = floats.dtype.newbyteorder("=")
+    return (FLOAT32,) if dtype in (FLOAT32, BFLOAT16_BITS) else (dtype, FLOAT32)
 
 
 def class_axes(axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:

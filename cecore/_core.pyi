@@ -8,14 +8,19 @@ import numpy.typing as npt
 def run(
     op: int,
     x: npt.NDArray[Any],
+    x_type: int,
     labels: npt.NDArray[Any] | None,
     labels_type: int,
     weight: npt.NDArray[Any] | None,
     weight_type: int,
     value: npt.NDArray[Any] | None,
+    value_type: int,
     out: npt.NDArray[Any] | None,
+    out_type: int,
     hessian: npt.NDArray[Any] | None,
+    hessian_type: int,
     denominator: float,
+    hessian_factor: float,
     want_total: bool,
     threads: int,
 ) -> float: ...
@@ -34,6 +39,7 @@ def run_plain(
 def find_bad(check: int, a: npt.NDArray[Any], a_type: int, classes: int, threads: int) -> int: ...
 def total_of_values(values: npt.NDArray[Any], width: int) -> float: ...
 def total(a: npt.NDArray[Any], a_type: int) -> float: ...
+def from_dlpack(value: Any, name: str) -> tuple[Any, bool]: ...
 def isa() -> str: ...
 def available_isas() -> tuple[str, ...]: ...
 def max_threads() -> int: ...

@@ -3,7 +3,9 @@
 """Thin: typed memoryviews in, a ce_job out. What arrays may be is decided in _arrays.py."""
 
 import os
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_SetName
 from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 cdef extern from "cecore.h" nogil:
@@ -48,6 +50,7 @@ cdef extern from "cecore.h" nogil:
         ce_array out
         ce_array hessian
         double denominator
+        double hessian_factor
         double *total
         int threads
     ce_status ce_init(const char *)
@@ -62,31 +65,61 @@ cdef extern from "cecore.h" nogil:
     int ce_usable_cpus()
     const char *ce_threading()
 
-ctypedef fused real:
-    float
-    double
+# DLPack (dmlc.github.io/dlpack), the memory of another library's array in a capsule: as of
+# version 1 "dltensor_versioned", before it "dltensor".
+cdef struct DLDevice:
+    int32_t device_type
+    int32_t device_id
+cdef struct DLDataType:
+    uint8_t code
+    uint8_t bits
+    uint16_t lanes
+cdef struct DLTensor:
+    void *data
+    DLDevice device
+    int32_t ndim
+    DLDataType dtype
+    int64_t *shape
+    int64_t *strides
+    uint64_t byte_offset
+cdef struct DLManagedTensor:
+    DLTensor tensor
+    void *context
+    void (*deleter)(DLManagedTensor *) noexcept
+cdef struct DLVersion:
+    uint32_t major
+    uint32_t minor
+cdef struct DLManagedTensorVersioned:
+    DLVersion version
+    void *context
+    void (*deleter)(DLManagedTensorVersioned *) noexcept
+    uint64_t flags
+    DLTensor tensor
 
-# An array of any numeric type, seen as bytes: four axes and the bytes of one element.
+_DLPACK_CPU = 1
+_DLPACK_BFLOAT = 4
+# By code and bits, as NumPy names them; a bfloat16 as its bits.
+_DLPACK_KINDS = {(0, 8): "|i1", (0, 16): "<i2", (0, 32): "<i4", (0, 64): "<i8",
+                 (1, 8): "|u1", (1, 16): "<u2", (1, 32): "<u4", (1, 64): "<u8",
+                 (2, 16): "<f2", (2, 32): "<f4", (2, 64): "<f8",
+                 (_DLPACK_BFLOAT, 16): "<u2", (6, 8): "|b1"}
+
+# Arrays of any type, seen as bytes: four axes and the bytes of one element.
 ctypedef const unsigned char[:, :, :, :, :] any_view
+ctypedef unsigned char[:, :, :, :, :] any_result
 
 
-cdef inline void _set_real(ce_array *a, const real[:, :, :, :] v) noexcept nogil:
-    a.data = <char *>&v[0, 0, 0, 0]
-    for i in range(CE_AXES):
-        a.stride[i] = v.strides[i]
-    a.type = CE_F32 if real is float else CE_F64
-
-
-cdef inline void _set_any(ce_array *a, any_view v, int type_code) noexcept nogil:
+cdef inline void _set_array(ce_array *a, any_view v, int type_code) noexcept nogil:
     a.data = <char *>&v[0, 0, 0, 0, 0]
     for i in range(CE_AXES):
         a.stride[i] = v.strides[i]
     a.type = <ce_type>type_code
 
 
-def run(int op, const real[:, :, :, :] x not None, any_view labels, int labels_type,
-        any_view weight, int weight_type, real[:, :, :, :] value, real[:, :, :, :] out,
-        real[:, :, :, :] hessian, double denominator, bint want_total, int threads):
+def run(int op, any_view x not None, int x_type, any_view labels, int labels_type, any_view weight,
+        int weight_type, any_result value, int value_type, any_result out,
+        int out_type, any_result hessian, int hessian_type, double denominator,
+        double hessian_factor, bint want_total, int threads):
     """Compute one job; every array that is not None must have no axis of length 0.
 
     Return the sum of the values if `want_total`, else 0.0.
@@ -95,21 +128,22 @@ def run(int op, const real[:, :, :, :] x not None, any_view labels, int labels_t
     cdef double total = 0.0
     memset(&job, 0, sizeof(job))
     job.op = <ce_op>op
+    job.type = CE_F64 if x_type == CE_F64 else CE_F32
     for i in range(CE_AXES):
         job.shape[i] = x.shape[i]
-    _set_real(&job.x, x)
-    job.type = job.x.type
+    _set_array(&job.x, x, x_type)
     if labels is not None:
-        _set_any(&job.labels, labels, labels_type)
+        _set_array(&job.labels, labels, labels_type)
     if weight is not None:
-        _set_any(&job.weight, weight, weight_type)
+        _set_array(&job.weight, weight, weight_type)
     if value is not None:
-        _set_real(&job.value, value)
+        _set_array(&job.value, value, value_type)
     if out is not None:
-        _set_real(&job.out, out)
+        _set_array(&job.out, out, out_type)
     if hessian is not None:
-        _set_real(&job.hessian, hessian)
+        _set_array(&job.hessian, hessian, hessian_type)
     job.denominator = denominator
+    job.hessian_factor = hessian_factor
     job.total = &total if want_total else NULL
     job.threads = threads
     with nogil:
@@ -129,7 +163,7 @@ def find_bad(int check, any_view a not None, int a_type, ptrdiff_t classes, int 
         shape[i] = a.shape[i]
         if shape[i] == 0:
             return -1
-    _set_any(&array, a, a_type)
+    _set_array(&array, a, a_type)
     with nogil:
         found = ce_find_bad(&array, shape, <ce_check>check, classes, threads)
     return found
@@ -153,10 +187,67 @@ def total(any_view a not None, int a_type):
         shape[i] = a.shape[i]
         if shape[i] == 0:
             return 0.0
-    _set_any(&array, a, a_type)
+    _set_array(&array, a, a_type)
     with nogil:
         s = ce_sum(&array, shape)
     return s
+
+
+cdef class DLPackMemory:
+    """Keeps the memory of another library's array until the last view of it is gone."""
+
+    cdef DLManagedTensor *plain
+    cdef DLManagedTensorVersioned *versioned
+    cdef readonly dict __array_interface__
+
+    def __dealloc__(self):
+        if self.plain is not NULL and self.plain.deleter is not NULL:
+            self.plain.deleter(self.plain)
+        if self.versioned is not NULL and self.versioned.deleter is not NULL:
+            self.versioned.deleter(self.versioned)
+
+
+def from_dlpack(value, str name):
+    """Return what NumPy can view as the memory of `value`, read-only, and whether it is bfloat16.
+
+    A bfloat16 is seen as its bits.
+    """
+    cdef DLPackMemory memory = DLPackMemory()
+    cdef DLTensor *tensor
+    device = value.__dlpack_device__()
+    if device[0] != _DLPACK_CPU:
+        raise TypeError(f"{name} lies on the DLPack device {tuple(map(int, device))}, wanted the "
+                        "memory of the CPU: move it there first.")
+    try:
+        capsule = value.__dlpack__(max_version=(1, 0))
+    except TypeError:  # an exporter from before version 1
+        capsule = value.__dlpack__()
+    if PyCapsule_IsValid(capsule, "dltensor_versioned"):
+        memory.versioned = <DLManagedTensorVersioned *>PyCapsule_GetPointer(
+            capsule, "dltensor_versioned")
+        PyCapsule_SetName(capsule, "used_dltensor_versioned")
+        if memory.versioned.version.major != 1:
+            raise TypeError(f"{name} has DLPack version {memory.versioned.version.major}, "
+                            "wanted 1.")
+        tensor = &memory.versioned.tensor
+    else:
+        memory.plain = <DLManagedTensor *>PyCapsule_GetPointer(capsule, "dltensor")
+        PyCapsule_SetName(capsule, "used_dltensor")
+        tensor = &memory.plain.tensor
+    kind = _DLPACK_KINDS.get((tensor.dtype.code, tensor.dtype.bits))
+    if kind is None or tensor.dtype.lanes != 1:
+        raise TypeError(f"{name} has DLPack type code {tensor.dtype.code} with {tensor.dtype.bits} "
+                        f"bits and {tensor.dtype.lanes} lanes, wanted float16, bfloat16, float32, "
+                        "float64, integers or booleans.")
+    shape = tuple(tensor.shape[i] for i in range(tensor.ndim))
+    strides = None
+    if tensor.strides is not NULL:
+        strides = tuple(tensor.strides[i] * (tensor.dtype.bits // 8) for i in range(tensor.ndim))
+    memory.__array_interface__ = {
+        "version": 3, "shape": shape, "strides": strides, "typestr": kind,
+        "data": (<size_t>tensor.data + tensor.byte_offset, True),
+    }
+    return memory, tensor.dtype.code == _DLPACK_BFLOAT
 
 
 def isa():

@@ -34,6 +34,7 @@ from cecore._arrays import (
     loss_dtypes,
     output,
     output_pair,
+    readable,
     returned,
     same_shape_dtypes,
 )
@@ -103,9 +104,9 @@ class Problem:
         return returned(value, outs[0]), returned(gradient, outs[1])
 
     def gradient_hessian(
-        self, out: TwoArrays | None, form: HessianForm = "exact"
+        self, out: TwoArrays | None, form: HessianForm = "exact", factor: float = 1.0
     ) -> tuple[Any, Any]:
-        """Return the gradient and the diagonal of the Hessian, from one pass.
+        """Return the gradient and the diagonal of the Hessian, times a factor if by class.
 
         The upper bound D is the smallest diagonal that Gershgorin's circles prove to be one, D - H
         positive semidefinite: D_j = sum_k |H_jk|. A softmax, whose H_jk is -Y p_j p_k off the
@@ -119,9 +120,8 @@ class Problem:
         hessian = self._derivative_array(outs[1], names[1])
         given = out is not None
         self._check_outputs((gradient, names[0], given), (hessian, names[1], given))
-        self._run(2, None, gradient, hessian)
-        if form == "upper_bound" and self.axes:
-            np.multiply(hessian, 2, out=hessian)
+        bound = 2.0 if form == "upper_bound" and self.axes else 1.0
+        self._run(2, None, gradient, hessian, bound * factor)
         return returned(gradient, outs[0]), returned(hessian, outs[1])
 
     def row_derivatives(self, form: HessianForm = "exact") -> tuple[AnyArray, AnyArray]:
@@ -133,10 +133,10 @@ class Problem:
         if not self.axes or form == "upper_bound":
             return gradient, np.diag(diagonal)
         dense = self.labels.shape == self.x.shape
-        scale = float(self.labels.sum()) if dense else 1.0
+        scale = float(readable(self.labels).sum()) if dense else 1.0
         if self.weights.array is not None:
-            scale *= float(self.weights.array)
-        p = np.empty_like(self.x)
+            scale *= float(readable(self.weights.array))
+        p = np.empty(self.x.shape, loss_dtypes(self.x)[0])
         _layout.run(_layout.Job(_layout.SOFTMAX, self.x, out=p), self.axes)
         hessian = np.outer(p, -scale * p)
         np.fill_diagonal(hessian, diagonal)
@@ -169,6 +169,7 @@ class Problem:
         value: AnyArray | None,
         gradient: AnyArray | None = None,
         hessian: AnyArray | None = None,
+        factor: float = 1.0,
     ) -> None:
         """Fill the arrays given; a reduced value is 0-d."""
         reduced = value is not None and self.reduction != "none"
@@ -184,6 +185,7 @@ class Problem:
                 gradient,
                 hessian,
                 denominator or 1.0,
+                factor,
                 reduced,
             )
             total = _layout.run(job, self.axes)

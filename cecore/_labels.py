@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cecore import _layout
-from cecore._arrays import AnyArray, Shape, as_numbers, drop_axes, kernel_form
+from cecore._arrays import AnyArray, Shape, as_numbers, drop_axes, kernel_form, readable
 
 _IGNORED_ELSEWHERE = -100  # what torch and its descendants store for "no label"
 
@@ -55,9 +55,10 @@ def unit_labels(labels: npt.ArrayLike, logits: Shape) -> AnyArray:
     checked = kernel_form(array)
     bad = _layout.first_bad(_layout.IS_UNIT, checked)
     if bad is not None:
+        shown = readable(checked)
         raise ValueError(
-            f"{_place(bad)} has label {checked[bad]}; labels of a sigmoid cross-entropy lie in "
-            "[0, 1]." + _unit_hint(checked, bad)
+            f"{_place(bad)} has label {shown[bad]}; labels of a sigmoid cross-entropy lie in "
+            "[0, 1]." + _unit_hint(shown, bad)
         )
     return checked
 
@@ -77,11 +78,12 @@ def sample_weights(weight: npt.ArrayLike | None, rows: Shape) -> Weights:
     checked = kernel_form(array)
     bad = _layout.first_bad(_layout.IS_NON_NEGATIVE, checked)
     total = _layout.total(checked) if bad is None else math.nan
-    if bad is None and math.isinf(total) and np.isinf(checked).any():
-        bad = tuple(int(i) for i in np.argwhere(np.isinf(checked))[0])
+    if bad is None and math.isinf(total) and np.isinf(readable(checked)).any():
+        bad = tuple(int(i) for i in np.argwhere(np.isinf(readable(checked)))[0])
     if bad is not None:
         raise ValueError(
-            f"{_place(bad)} has sample_weight {checked[bad]}; weights are finite and at least 0."
+            f"{_place(bad)} has sample_weight {readable(checked)[bad]}; weights are finite and "
+            "at least 0."
         )
     repeated = rows[checked.ndim :]
     spread = checked.reshape(checked.shape + (1,) * len(repeated))
@@ -91,6 +93,7 @@ def sample_weights(weight: npt.ArrayLike | None, rows: Shape) -> Weights:
 def _check_class_labels(labels: AnyArray, classes: int, logits: Shape) -> None:
     bad = _layout.first_bad(_layout.IS_CLASS, labels, classes)
     if bad is not None:
+        labels = readable(labels)
         raise ValueError(
             f"{_place(bad)} has label {labels[bad]}; with K = {classes} classes labels are "
             f"integers from 0 to {classes - 1}." + _class_hint(labels, bad, classes, logits)
@@ -101,8 +104,8 @@ def _check_targets(labels: AnyArray, axis: int) -> None:
     bad = _layout.first_bad(_layout.IS_NON_NEGATIVE, labels)
     if bad is not None:
         raise ValueError(
-            f"{_place(drop_axes(bad, (axis,)))} has label {labels[bad]} for class {bad[axis]}; "
-            "dense labels are not NaN and at least 0."
+            f"{_place(drop_axes(bad, (axis,)))} has label {readable(labels)[bad]} for class "
+            f"{bad[axis]}; dense labels are not NaN and at least 0."
         )
 
 

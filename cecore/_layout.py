@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from cecore import _core
-from cecore._arrays import AnyArray, Shape
+from cecore._arrays import AnyArray, Shape, is_bfloat16
 from cecore.threads import get_num_threads
 
 # The order of ce_op in include/cecore.h; a loss is followed by its gradient and its Hessian.
@@ -31,7 +31,8 @@ SIGMOID_LOSS = 12
 IS_CLASS, IS_UNIT, IS_NON_NEGATIVE = 0, 1, 2
 
 # The order of ce_type; a boolean is a byte of 0 or 1.
-_TYPE_NAMES = ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
+_TYPE_NAMES = ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2")
+_BFLOAT16 = 11
 _TYPES = {np.dtype(name): code for code, name in enumerate(_TYPE_NAMES)}
 _TYPES[np.dtype(bool)] = _TYPES[np.dtype("u1")]
 
@@ -46,6 +47,9 @@ _COPIED = 1 << 16
 class Job:
     """One call of the kernels; arrays in kernel form, none of them empty.
 
+    The kernels compute in float64 if `x` is of that type, else in float32. `value` is of the type
+    computed in; `out` and `hessian` may also be of that of `x`, or float32.
+
     `labels`, `out` and `hessian` have the shape of `x`; `weight`, `value` and sparse labels
     that shape without the class axes. An element operation has no class axes.
     """
@@ -58,6 +62,7 @@ class Job:
     out: AnyArray | None = None
     hessian: AnyArray | None = None
     denominator: float = 1.0
+    hessian_factor: float = 1.0
     want_total: bool = False
 
 
@@ -72,12 +77,10 @@ def run(job: Job, axes: tuple[int, ...]) -> float:
     results = (job.value, job.hessian)
     overwritten = any(r is not None and np.may_share_memory(r, job.x) for r in results)
     x = four.view(job.x.copy() if overwritten else job.x)
-    labels, labels_type = four.bytes(job.labels)
-    weight, weight_type = four.bytes(job.weight)
-    value, out, hessian = (four.target(r) for r in (job.value, job.out, job.hessian))
     total = _core.run(
-        job.op, x, labels, labels_type, weight, weight_type, value, out, hessian,
-        job.denominator, job.want_total, get_num_threads(),
+        job.op, *_as_bytes(x), *four.bytes(job.labels), *four.bytes(job.weight),
+        *four.target(job.value), *four.target(job.out), *four.target(job.hessian),
+        job.denominator, job.hessian_factor, job.want_total, get_num_threads(),
     )  # fmt: skip
     four.store()
     return total
@@ -128,7 +131,6 @@ class _FourAxes:
 
     def __init__(self, job: Job, axes: tuple[int, ...]) -> None:
         x = job.x
-        self._dtype = x.dtype
         self._ndim = x.ndim
         row_axes = [a for a in range(x.ndim) if a not in axes]
         rank = {a: i for i, a in enumerate(row_axes)}
@@ -162,26 +164,22 @@ class _FourAxes:
         """Return the four axes of an array with the bytes of an element as a fifth; its type."""
         return (None, 0) if array is None else _as_bytes(self.view(array))
 
-    def target(self, array: AnyArray | None) -> AnyArray | None:
-        """Return where the kernels write a result: itself, or memory to copy back from."""
+    def target(self, array: AnyArray | None) -> tuple[AnyArray | None, int]:
+        """Return where a result is written: itself, or memory to copy back from; its type."""
         if array is None:
-            return None
-        if array.dtype == self._dtype and array.flags.aligned:
+            return None, 0
+        if array.flags.aligned:
             view = self.view(array)
             if np.may_share_memory(view, array):
-                return view
-        fresh: AnyArray = np.empty(self._shape(array), self._dtype)
+                return _as_bytes(view)
+        fresh: AnyArray = np.empty(self._shape(array), array.dtype)
         self._pending.append((self._moved(array), fresh))
-        return fresh
+        return _as_bytes(fresh)
 
     def store(self) -> None:
         """Copy back the results that were not written in place."""
-        if not self._pending:
-            return
-        # Rounding to float16 may overflow or underflow, as it should; it is no one's error.
-        with np.errstate(all="ignore"):
-            for result, fresh in self._pending:
-                result[...] = fresh.reshape(result.shape)
+        for result, fresh in self._pending:
+            result[...] = fresh.reshape(result.shape)
 
     def _moved(self, array: AnyArray) -> AnyArray:
         full = array.ndim == self._ndim
@@ -216,4 +214,7 @@ def _lone_bytes(array: AnyArray) -> tuple[AnyArray, int]:
 
 
 def _as_bytes(array: AnyArray) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], int]:
-    return array[..., None].view(np.uint8), _TYPES[array.dtype]
+    code = _TYPES.get(array.dtype)
+    if code is None and is_bfloat16(array.dtype):
+        code = _BFLOAT16
+    return array[..., None].view(np.uint8), _TYPES[array.dtype] if code is None else code

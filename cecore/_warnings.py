@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from cecore._arrays import AnyArray
+from cecore._arrays import AnyArray, is_half, readable
 
 _ROWS_EXAMINED = 64
 # Probabilities sum to 1 up to rounding: far above that of float32 over 1e5 classes, far below
@@ -67,14 +67,13 @@ def rows_like_probabilities(logits: AnyArray, axis: int) -> int:
     count = min(rows, _ROWS_EXAMINED)
     examined = np.unravel_index(np.arange(count) * (rows - 1) // (count - 1), table.shape[:-1])
     # One class of each row refutes nearly all real logits without reading whole rows.
-    if not _in_unit_interval(table[..., 0][examined]):
+    if not _in_unit_interval(readable(table[..., 0][examined])):
         return 0
-    half = logits.dtype.type is np.float16
-    tolerance = _HALF_SUM_TOLERANCE if half else _SUM_TOLERANCE
+    tolerance = _HALF_SUM_TOLERANCE if is_half(logits.dtype) else _SUM_TOLERANCE
     first = None
     differ = False
     for index in zip(*examined, strict=True):
-        row = table[index]
+        row = readable(table[index])
         if not _in_unit_interval(row) or abs(row.sum(dtype=np.float64) - 1) > tolerance:
             return 0
         first = row if first is None else first

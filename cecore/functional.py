@@ -7,11 +7,17 @@ s = sum exp(x_j - m) over all classes but one at the maximum,
     log_softmax_j = (x_j - m) - log1p(s)        loss = (m - x_y) + log1p(s)
 
 are sums of terms of one sign, so small results keep all their digits. Every function takes what
-NumPy can view as an array of any shape and layout, never modifies it, and releases the GIL.
+NumPy can view as an array of any shape and layout, never modifies it, and releases the GIL; arrays
+of other libraries too, by DLPack, without a copy.
+
 float32 and float64 results have the dtype of the input; integers and booleans are computed as
-float64; float16 is computed as float32, and results of the input's shape other than losses are
-rounded to float16 at the end. ULP below is the distance of two neighbouring numbers of the
-result's dtype, also among subnormals; NaN stays NaN. Logarithms are natural.
+float64. float16 and bfloat16 (the dtype of ml_dtypes, and `torch.bfloat16` tensors) are read as
+they are and computed in float32: a log-sum-exp or loss is float32, and results of the input's
+shape are rounded once to its dtype, or with `out` of float32 not at all. A bfloat16 tensor gives
+arrays of the dtype of ml_dtypes, where that is not installed float32. `out` of float32 also takes
+results of float64 input, rounded once. ULP below is the distance of two neighbouring numbers of
+the dtype computed in, also among subnormals; rounding to a narrower one adds half of its ULP. NaN
+stays NaN. Logarithms are natural.
 
 References
 ----------
@@ -66,7 +72,7 @@ def sigmoid(x: npt.ArrayLike, *, out: AnyArray | None = None) -> Any:
     x : array_like of real numbers
         Any shape.
     out : ndarray, optional
-        The shape and dtype of the result; may be `x` itself. For float16 `x`, also float32.
+        The shape and dtype of the result, or float32; may be `x` itself.
 
     Returns
     -------
@@ -98,7 +104,7 @@ def log_sigmoid(x: npt.ArrayLike, *, out: AnyArray | None = None) -> Any:
     x : array_like of real numbers
         Any shape.
     out : ndarray, optional
-        The shape and dtype of the result; may be `x` itself. For float16 `x`, also float32.
+        The shape and dtype of the result, or float32; may be `x` itself.
 
     Returns
     -------
@@ -131,7 +137,7 @@ def softplus(x: npt.ArrayLike, *, out: AnyArray | None = None) -> Any:
     x : array_like of real numbers
         Any shape.
     out : ndarray, optional
-        The shape and dtype of the result; may be `x` itself. For float16 `x`, also float32.
+        The shape and dtype of the result, or float32; may be `x` itself.
 
     Returns
     -------
@@ -178,8 +184,8 @@ def logsumexp(
     Returns
     -------
     ndarray or scalar
-        In nats, with the shape of `x` without `axis`; `out` if it was given. float32 for float16
-        `x`. Within 2 ULP of max(abs(m), log1p(s)), whose cancelling is ill-conditioned. -inf if
+        In nats, with the shape of `x` without `axis`; `out` if it was given. float32 for half
+        types. Within 2 ULP of max(abs(m), log1p(s)), whose cancelling is ill-conditioned. -inf if
         all elements are -inf, +inf if one is +inf.
 
     Raises
@@ -231,7 +237,7 @@ def softmax(
     axis : int, tuple of ints or None
         The axes that sum to 1; None for all.
     out : ndarray, optional
-        The shape and dtype of the result; may be `x` itself. For float16 `x`, also float32.
+        The shape and dtype of the result, or float32; may be `x` itself.
 
     Returns
     -------
@@ -272,7 +278,7 @@ def log_softmax(
     axis : int, tuple of ints or None
         The axes over which exp of the result sums to 1; None for all.
     out : ndarray, optional
-        The shape and dtype of the result; may be `x` itself. For float16 `x`, also float32.
+        The shape and dtype of the result, or float32; may be `x` itself.
 
     Returns
     -------
@@ -328,7 +334,7 @@ def softmax_cross_entropy(
     Returns
     -------
     ndarray or scalar
-        Losses in nats, within 2 ULP, also where they are tiny; float32 for float16 logits.
+        Losses in nats, within 2 ULP, also where they are tiny; float32 for half types.
 
     Raises
     ------
@@ -375,7 +381,7 @@ def sigmoid_cross_entropy(
     Returns
     -------
     ndarray or scalar
-        Losses in nats, within 2 ULP, also where they are tiny; float32 for float16 logits.
+        Losses in nats, within 2 ULP, also where they are tiny; float32 for half types.
 
     Raises
     ------

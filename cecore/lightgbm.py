@@ -85,14 +85,11 @@ class Objective(RoundObjective):
         margins, labels, weights = round_arguments(first, second, weight)
         _check_parameters(getattr(second, "params", None) or {})
         problem, floor = self.problem(margins, labels, weights)
-        exact = [self._state.array(n, margins, margins.dtype, "F") for n in ("g", "h")]
-        gradient, hessian = (self._state.array(n, margins, np.float32, "F") for n in ("g32", "h32"))
-        problem.gradient_hessian((exact[0], exact[1]), self.form)
-        gradient[...] = exact[0]
+        gradient, hessian = (self._state.array(n, margins, np.float32, "F") for n in ("g", "h"))
         classes = margins.shape[-1]
         builtin = self.hessian == "builtin" and self.loss._by_class
         factor = classes / (classes - 1) if builtin else 1.0
-        np.multiply(exact[1], factor, out=hessian, casting="same_kind")
+        problem.gradient_hessian((gradient, hessian), self.form, factor)
         self.apply_floor(hessian, floor)
         return gradient, hessian
 

@@ -23,8 +23,8 @@ Common to all methods
 ---------------------
 logits : array_like of real numbers
     Any shape and layout; never modified. float32 and float64 are computed as they are, integers
-    and booleans as float64, float16 as float32. Losses of float16 logits are float32, derivatives
-    are rounded to float16 at the end unless `out` is float32.
+    and booleans as float64, float16 and bfloat16 in float32. Losses of half types are float32,
+    derivatives are rounded once to their dtype; the module `cecore.functional` says more.
 sample_weight : array_like of real numbers, optional
     Finite and at least 0; one a row, or fewer leading axes of the rows' shape. Multiplies loss,
     gradient and Hessian; a weight of 0 gives exactly 0 whatever the logits.
@@ -33,8 +33,9 @@ reduction : {"none", "sum", "mean", "batch_mean"}
     derivative is that of the value returned under the same reduction. If there are no losses, or
     only weights of 0, the mean is NaN, with a RuntimeWarning, and its derivatives are 0.
 out : ndarray, or a tuple of two for two results, optional
-    Where the results go: of their shape and dtype; one may be `logits` itself. Labels and weights
-    are checked before it is touched.
+    Where the results go: of their shape and dtype; derivatives may be float32 for logits of any
+    dtype, rounded once. One may be `logits` itself. Labels and weights are checked before it is
+    touched.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class SoftmaxCrossEntropy:
         Returns
         -------
         ndarray or scalar
-            In nats, of the dtype of the logits (float32 for float16); the shape of `logits`
+            In nats, of the dtype of the logits (float32 for half types); the shape of `logits`
             without `axis`, or a scalar. Within 2 ULP. +inf where a class of logit -inf has a
             positive label; NaN where a logit is NaN.
 
@@ -309,8 +310,8 @@ class SigmoidCrossEntropy:
         Returns
         -------
         ndarray or scalar
-            In nats, of the dtype of the logits (float32 for float16); the shape of `logits`, or a
-            scalar. Within 2 ULP. 0 or +inf at infinite logits; NaN where the logit is NaN.
+            In nats, of the dtype of the logits (float32 for half types); the shape of `logits`, or
+            a scalar. Within 2 ULP. 0 or +inf at infinite logits; NaN where the logit is NaN.
 
         Raises
         ------

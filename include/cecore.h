@@ -13,9 +13,9 @@
 #define CE_AXES 4
 #define CE_CLASS_AXIS 3
 
-/* Types that an array may hold. Logits and results are CE_F32 or CE_F64; labels and weights any. */
+/* Types that an array may hold. */
 typedef enum {
-    CE_F32, CE_F64, CE_I8, CE_I16, CE_I32, CE_I64, CE_U8, CE_U16, CE_U32, CE_U64
+    CE_F32, CE_F64, CE_I8, CE_I16, CE_I32, CE_I64, CE_U8, CE_U16, CE_U32, CE_U64, CE_F16, CE_BF16
 } ce_type;
 
 typedef enum {
@@ -45,9 +45,12 @@ typedef struct {
     ce_type type;
 } ce_array;
 
+/* Each array has its own type. Labels and weights may have any. The logits have that of the job, or
+ * with CE_F32 also CE_F16 or CE_BF16; out and hessian likewise, or with CE_F64 also CE_F32: they
+ * are rounded once more, to nearest even. value has that of the job. */
 typedef struct {
     ce_op op;
-    ce_type type;             /* of x, value, out and hessian */
+    ce_type type;             /* what is computed in, CE_F32 or CE_F64; see below */
     ptrdiff_t shape[CE_AXES];
     ce_array x;               /* the logits; never written */
     ce_array labels;
@@ -56,6 +59,7 @@ typedef struct {
     ce_array out;             /* softmax, log-softmax, sigmoid ... or the gradient; may be x itself */
     ce_array hessian;
     double denominator;       /* gradient and Hessian are divided by it */
+    double hessian_factor;    /* row operations: the Hessian is multiplied by it */
     double *total;            /* not NULL: receives the sum of the values, which need no array then */
     int threads;              /* at most this many */
 } ce_job;

@@ -38,6 +38,15 @@ BOUNDS = {
     "hessian, dense labels": Bound(2, ITSELF, "Y p (1 - p)"),
 }
 
+# Results of a type of so many binary digits fewer than the one they are computed in, and within a
+# bound there, are rounded once more.
+LOST_DIGITS = {("f4", "float16"): 13, ("f4", "bfloat16"): 16, ("f8", "float32"): 29}
+
+
+def rounded(bound: float, lost_digits: int) -> float:
+    return 0.5 + bound * 2.0**-lost_digits
+
+
 # Reductions, against the exact mean or sum of the values that reduction="none" returns:
 # one rounding of a float64 sum to float32; n roundings of a float64 tree with float64 partials.
 REDUCTION_ULP_FLOAT32 = 1

@@ -12,7 +12,7 @@ taken as sign, exponent and mantissa.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from tests.all_outputs import (
     row_outputs,
     row_reductions,
 )
+from tests.halves import HALVES, narrow_inputs
 
 FILE = Path(__file__).parent / "digests.json"
 # Narrow, strided and wide kernels with and without a rest, one block, several, and many.
@@ -93,8 +94,9 @@ def _digest(results: Iterable[np.ndarray]) -> str:
     """Of the bytes, least first; all NaN alike: IEEE 754 leaves their sign and payload open."""
     digest = sha256()
     for result in results:
-        one_nan = np.where(np.isnan(result), result.dtype.type(np.nan), result)
-        digest.update(one_nan.astype(result.dtype.newbyteorder("<")).tobytes())
+        one_nan = result.copy()
+        one_nan[np.isnan(result)] = np.nan
+        digest.update(one_nan.view(f"u{result.itemsize}").astype(f"<u{result.itemsize}").tobytes())
     return digest.hexdigest()
 
 
@@ -108,15 +110,21 @@ def _digests(outputs: Inputs, reductions: Inputs) -> dict[str, str]:
     return {name: _digest(results) for name, results in groups.items()}
 
 
+def _in_type(inputs: Callable[..., Inputs], dtype: str, *arguments: int) -> Inputs:
+    if dtype in HALVES:
+        return narrow_inputs(inputs("f4", *arguments), dtype)
+    return inputs(dtype, *arguments)
+
+
 def digests() -> dict[str, dict[str, str]]:
     """By type and number of classes, and by output."""
     found = {}
-    for dtype in DTYPES:
+    for dtype in (*DTYPES, *HALVES):
         for k in CLASSES:
-            inputs = row_inputs(dtype, k)
+            inputs = _in_type(row_inputs, dtype, k)
             finite = {name: values[:-SPECIAL_ROWS] for name, values in inputs.items()}
             found[f"{dtype}, K = {k}"] = _digests(row_outputs(inputs), row_reductions(finite))
-        inputs = element_inputs(dtype)
+        inputs = _in_type(element_inputs, dtype)
         finite = {name: values[:-1] for name, values in inputs.items()}
         results = element_outputs(inputs), element_reductions(finite)
         found[f"{dtype}, elements"] = _digests(*results)

@@ -5,6 +5,7 @@ import pytest
 
 import cecore as ce
 from tests.batches import element_batch, row_batch
+from tests.halves import HALVES
 from tests.layouts import C_ORDER, LAYOUTS
 from tests.outputs import BY_NAME, ELEMENTS, ROWS
 
@@ -39,6 +40,14 @@ def _check(batch, output, layout=C_ORDER):
 @pytest.mark.parametrize("k", NARROW + WIDE)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rows(dtype, k):
+    batch = row_batch(dtype, k, _rows_each(k))
+    for output in _row_outputs(k):
+        _check(batch, output)
+
+
+@pytest.mark.parametrize("k", [1, *LAYOUT_CLASSES])
+@pytest.mark.parametrize("dtype", HALVES)
+def test_rows_of_half_types(dtype, k):
     batch = row_batch(dtype, k, _rows_each(k))
     for output in _row_outputs(k):
         _check(batch, output)
@@ -82,7 +91,7 @@ IN_PLACE = [BY_NAME[name] for name in (
 
 @pytest.mark.parametrize("layout", [v for v in LAYOUTS if v.name != "read-only"], ids=_named)
 @pytest.mark.parametrize("k", [3, 17, 100, 4097])
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", [*DTYPES, *HALVES])
 def test_out_may_be_the_input(dtype, k, layout):
     batch = row_batch(dtype, k, 2)
     for output in IN_PLACE:
@@ -94,7 +103,7 @@ def test_out_may_be_the_input(dtype, k, layout):
         batch.assert_within_bound(output, layout.rows(x, batch.x))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", [*DTYPES, *HALVES])
 @pytest.mark.parametrize("k", [3, 17, 100, 4097])
 def test_gradient_hessian_in_place(k, dtype):
     """Either of two outputs may be the input; so the kernel reads a block before it writes it."""
@@ -110,7 +119,7 @@ def test_gradient_hessian_in_place(k, dtype):
 
 
 @pytest.mark.parametrize("output", ELEMENTS, ids=_named)
-@pytest.mark.parametrize(("dtype", "n"), [("f4", 200_000), ("f8", 40_000)])
+@pytest.mark.parametrize(("dtype", "n"), [("f4", 200_000), ("f8", 40_000), ("f2", 0), ("bf16", 0)])
 def test_elements(dtype, n, output):
     batch = element_batch(dtype, n)
     batch.assert_within_bound(output, output.call(batch.x, batch.labels(output)))

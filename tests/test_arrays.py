@@ -1,11 +1,16 @@
 """What arrays may be: kinds of input, layouts, axes and `out=`."""
 
+import sys
+import tracemalloc
+
 import numpy as np
 import pytest
 
 import cecore as ce
-from cecore import _core, _layout
-from tests import plain
+from cecore import _arrays, _core, _layout
+from tests import dlpack, plain
+from tests.halves import HALVES
+from tests.messages import says
 
 RNG = np.random.default_rng(0)
 ELEMENTWISE = {
@@ -103,6 +108,126 @@ def test_a_broadcast_input_is_read_as_it_is():
     x = np.broadcast_to(X[0], (4, 5))
     np.testing.assert_array_equal(ce.softmax(x), ce.softmax(x.copy()))
     np.testing.assert_array_equal(ce.sigmoid(x), ce.sigmoid(x.copy()))
+
+
+# Other libraries' memory, by DLPack ---------------------------------------------------------------
+
+BF16 = HALVES["bf16"]
+DLPACK_TYPES = {
+    BF16: dlpack.BFLOAT,
+    **dict.fromkeys(("f2", "f4", "f8"), dlpack.FLOAT),
+    **dict.fromkeys(("i1", "i2", "i4", "i8"), dlpack.INT),
+    **dict.fromkeys(("u1", "u2", "u4", "u8"), dlpack.UINT),
+    "?": dlpack.BOOL,
+}
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+@pytest.mark.parametrize("dtype", DLPACK_TYPES, ids=str)
+def test_dlpack_of_every_type(dtype, versioned):
+    x = np.abs(X).astype(dtype)
+    for array in (x, x[::-1, ::2], x[:, :0]):
+        exporter = dlpack.Exporter(array, DLPACK_TYPES[dtype], versioned=versioned)
+        result = ce.softplus(exporter)
+        assert result.dtype == ce.softplus(array).dtype
+        np.testing.assert_array_equal(result, ce.softplus(array))
+        assert exporter.freed == 1
+    bare = dlpack.Exporter(x, DLPACK_TYPES[dtype], versioned=versioned, strides=False)
+    np.testing.assert_array_equal(ce.softmax(bare), ce.softmax(x))
+
+
+def test_dlpack_labels_and_weights():
+    labels = np.arange(6) % 5
+    exporters = [
+        dlpack.Exporter(X.astype(BF16), dlpack.BFLOAT),
+        dlpack.Exporter(labels, dlpack.INT),
+        dlpack.Exporter(np.ones(6, BF16), dlpack.BFLOAT),
+    ]
+    got = ce.softmax_cross_entropy(*exporters[:2], sample_weight=exporters[2])
+    np.testing.assert_array_equal(got, ce.softmax_cross_entropy(X.astype(BF16), labels))
+    assert [e.freed for e in exporters] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("exporter", "message"),
+    [
+        (
+            {"device": dlpack.CUDA},
+            "x lies on the DLPack device (2, 0), wanted the memory",
+        ),
+        ({"lanes": 4}, "x has DLPack type code 2 with 64 bits and 4 lanes, wanted float16"),
+        ({"code": dlpack.COMPLEX}, "x has DLPack type code 5 with 64 bits and 1 lanes, wanted"),
+        ({"major": 2}, "x has DLPack version 2, wanted 1."),
+    ],
+)
+def test_dlpack_that_cannot_be_read(exporter, message):
+    given = dlpack.Exporter(X, **{"code": dlpack.FLOAT, **exporter})
+    with says(TypeError, message):
+        ce.softmax(given)
+    assert given.freed == (0 if "device" in exporter else 1)
+
+
+def test_bfloat16_without_ml_dtypes(monkeypatch):
+    """DLPack then gives float32, where there is no bfloat16 to give."""
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    _arrays._bfloat16.cache_clear()
+    try:
+        x = X.astype(BF16)
+        result = ce.softmax(dlpack.Exporter(x, dlpack.BFLOAT))
+        np.testing.assert_array_equal(result, ce.softmax(x.astype(np.float32)))
+        assert result.dtype == np.float32
+        labels = dlpack.Exporter(np.array([0, 1, 2, 3, 4, 7], BF16), dlpack.BFLOAT)
+        with says(ValueError, "Row 5 has label 7.0; with K = 5 classes"):
+            ce.softmax_cross_entropy(x, labels)
+        weight = dlpack.Exporter(np.array([0, 1, 2, 3, 4, np.nan], BF16), dlpack.BFLOAT)
+        with says(ValueError, "Row 5 has sample_weight nan;"):
+            ce.softmax_cross_entropy(x, [0] * 6, sample_weight=weight)
+    finally:
+        _arrays._bfloat16.cache_clear()
+
+
+def test_torch_tensors():
+    torch = pytest.importorskip("torch")
+    for dtype in (torch.bfloat16, torch.float16, torch.float32, torch.float64):
+        x = torch.as_tensor(X).to(dtype)
+        numbers = x.to(torch.float64).numpy()
+        wanted = ce.softmax(numbers.astype({torch.bfloat16: BF16}.get(dtype, str(dtype)[6:])))
+        for tensor in (x, x.T.contiguous().T):
+            result = ce.softmax(tensor)
+            assert result.dtype == wanted.dtype
+            np.testing.assert_array_equal(result, wanted)
+    with pytest.raises((RuntimeError, BufferError), match="grad"):
+        ce.softmax(x.to(torch.bfloat16).requires_grad_())
+
+
+# ---------------------------------------------------------------------------------------------
+
+
+NARROW = [*HALVES.values(), np.dtype("f4")]
+
+
+@pytest.mark.parametrize("k", [3, 1000, 40_000])
+@pytest.mark.parametrize("dtype", NARROW, ids=str)
+def test_no_temporary_of_the_logits_size(dtype, k):
+    """Also of half types, and of labels in another type than the logits."""
+    x = np.zeros((400_000 // k, k), dtype)
+    sparse, dense = np.zeros(len(x), np.int32), np.zeros(x.shape, bool)
+    out, loss = np.empty_like(x), ce.SoftmaxCrossEntropy()
+    double, pair = np.zeros(x.shape), (np.empty(x.shape, "f4"), np.empty(x.shape, "f4"))
+    calls = {
+        "logsumexp": lambda: ce.logsumexp(x),
+        "sparse": lambda: loss.loss(x, sparse, reduction="sum"),
+        "dense": lambda: loss.gradient(x, dense, out=out),
+        "softmax": lambda: ce.softmax(x, out=out),
+        "float32 of float64": lambda: loss.gradient_hessian(double, sparse, out=pair),
+    }
+    for name, call in calls.items():
+        call()
+        tracemalloc.start()
+        call()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < x.size + 20 * len(x), name
 
 
 @pytest.mark.parametrize("dtype", ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"])
@@ -308,7 +433,7 @@ def shapes(monkeypatch):
     run = _core.run
 
     def recorded(op, x, *rest):
-        seen.append(x.shape)
+        seen.append(x.shape[:4])
         return run(op, x, *rest)
 
     monkeypatch.setattr(_core, "run", recorded)

@@ -27,7 +27,8 @@ def test_dtypes_that_are_not_real_numbers(dtype):
     for function in (ce.sigmoid, ce.log_sigmoid, ce.softplus, ce.softmax, ce.log_softmax):
         with says(
             TypeError,
-            f"The dtype of x is {name}, wanted float16, float32, float64, integers or booleans.",
+            f"The dtype of x is {name}, wanted float16, bfloat16, float32, "
+            "float64, integers or booleans.",
         ):
             function(wrong)
     with says(TypeError, f"The dtype of x is {name}"):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import cecore as ce
+from tests.halves import HALVES
 from tests.messages import changed, says
 
 SOFTMAX = ce.SoftmaxCrossEntropy()
@@ -34,7 +35,7 @@ def test_a_label_that_is_not_a_class(labels, parts):
 
 
 @pytest.mark.parametrize(
-    "dtype", ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"]
+    "dtype", ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", HALVES["bf16"], "f4", "f8"]
 )
 def test_a_bad_label_of_any_type(dtype):
     with says(ValueError, "Row 4 has label 3"):

@@ -9,6 +9,7 @@ import pytest
 
 import cecore as ce
 from tests import plain
+from tests.halves import HALVES
 
 RNG = np.random.default_rng(4)
 LOSSES = [ce.SoftmaxCrossEntropy(), ce.SigmoidCrossEntropy()]
@@ -129,14 +130,15 @@ def test_sigmoid_against_plain_formulas(order, dtype, kind, weight_axes, reducti
 
 
 @pytest.mark.parametrize(
-    "dtype", ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"]
+    "dtype", ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", HALVES["bf16"], "f4", "f8"]
 )
 def test_labels_and_weights_of_any_type(dtype):
     x = RNG.normal(size=(6, 2))
     values = np.array([0, 1, 1, 0, 1, 0])
     typed = values.astype(dtype)
     expected = SOFTMAX.loss(x, values, sample_weight=values)
-    for given in (typed, typed.astype(typed.dtype.newbyteorder()), np.repeat(typed, 3)[::3]):
+    swapped = typed if typed.dtype.kind == "V" else typed.astype(typed.dtype.newbyteorder())
+    for given in (typed, swapped, np.repeat(typed, 3)[::3]):
         np.testing.assert_array_equal(SOFTMAX.loss(x, given, sample_weight=given), expected)
     hard = np.stack([values, 1 - values], 1)
     np.testing.assert_array_equal(
@@ -259,19 +261,39 @@ def test_sigmoid_losses_may_overwrite_the_logits():
     np.testing.assert_array_equal(other, gradient)
 
 
-def test_float16_logits():
-    x = RNG.normal(size=(6, 3)).astype(np.float16)
+@pytest.mark.parametrize("half", HALVES.values(), ids=str)
+def test_logits_of_half_types(half):
+    x = RNG.normal(size=(6, 3)).astype(half)
     labels = np.eye(3)[[0, 1, 2, 0, 1, 2]]
     for loss in LOSSES:
         wide = loss.gradient_hessian(x.astype(np.float32), labels, reduction="mean")
         value, gradient = loss.loss_gradient(x, labels, reduction="mean")
-        assert (value.dtype, gradient.dtype) == (np.float32, np.float16)
+        assert (value.dtype, gradient.dtype) == (np.float32, half)
         assert loss.loss(x, labels).dtype == np.float32
-        np.testing.assert_array_equal(gradient, wide[0].astype(np.float16))
-        outs = (np.empty((6, 3), np.float16), np.empty((6, 3), np.float32))
+        np.testing.assert_array_equal(gradient, wide[0].astype(half))
+        outs = (np.empty((6, 3), half), np.empty((6, 3), np.float32))
         loss.gradient_hessian(x, labels, reduction="mean", out=outs)
-        np.testing.assert_array_equal(outs[0], wide[0].astype(np.float16))
+        np.testing.assert_array_equal(outs[0], wide[0].astype(half))
         np.testing.assert_array_equal(outs[1], wide[1])
+
+
+LABEL_TYPES = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", *HALVES.values(), "f4", "f8")
+
+
+@pytest.mark.parametrize("x_type", [*HALVES.values(), "f4", "f8"], ids=str)
+@pytest.mark.parametrize("y_type", LABEL_TYPES, ids=str)
+@pytest.mark.parametrize("k", [3, 20, 100, 300])
+def test_dense_labels_of_any_type(k, y_type, x_type):
+    """Rows across the lanes, along them and in wide kernels; every type gives the same numbers."""
+    x, y = RNG.normal(size=(37, k)).astype(x_type), RNG.integers(0, 2, (37, k))
+    for loss in LOSSES:
+        for order in "CF":
+            logits, labels = np.asarray(x, order=order), np.asarray(y.astype(y_type), order=order)
+            np.testing.assert_array_equal(loss.loss(logits, labels), loss.loss(x, y))
+            for got, want in zip(
+                loss.gradient_hessian(logits, labels), loss.gradient_hessian(x, y), strict=True
+            ):
+                np.testing.assert_array_equal(got, want)
 
 
 def test_sum_beyond_float32_is_infinite_as_in_numpy():

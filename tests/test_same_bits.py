@@ -26,6 +26,7 @@ from tests.all_outputs import (
     row_outputs,
     row_reductions,
 )
+from tests.halves import HALVES, finite, narrow_inputs, narrow_outputs, rounded, wide_inputs
 from tests.layouts import LAYOUTS, Layout, in_memory
 
 ROOT = Path(__file__).parent.parent
@@ -120,6 +121,68 @@ def test_element_layouts(dtype, layout):
     assert_same_bits(element_outputs(inputs, layout), element_outputs(inputs), layout.name)
 
 
+# Each kernel, with and without a rest; rows in the vertical kernel's buffer and beyond; blocks.
+HALF_CLASSES = (1, 2, 3, 10, 16, 17, 33, 95, 100, 300, 1000, 4097)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+@pytest.mark.parametrize("k", HALF_CLASSES)
+@pytest.mark.parametrize("dtype", HALVES)
+def test_half_types(dtype, k, layout):
+    """They are computed as the float32 that they are, and results of their type rounded once."""
+    inputs = narrow_inputs(row_inputs("f4", k), dtype)
+    want = narrow_outputs(row_outputs(wide_inputs(inputs)), dtype)
+    assert_same_bits(row_outputs(inputs, layout), want, layout.name)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+@pytest.mark.parametrize("dtype", HALVES)
+def test_elements_of_half_types(dtype, layout):
+    inputs = narrow_inputs(element_inputs("f4"), dtype)
+    want = narrow_outputs(element_outputs(wide_inputs(inputs)), dtype)
+    assert_same_bits(element_outputs(inputs, layout), want, layout.name)
+
+
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("k", [40_000, 600_001])  # the second in blocks beyond the usual size
+@pytest.mark.parametrize("dtype", HALVES)
+def test_threads_that_share_a_row_of_a_half_type(dtype, k, threads):
+    rng = np.random.default_rng(k)
+    x = finite(rng.normal(size=(2, k)) * 20, dtype)
+    wide = x.astype("f4")
+    with ce.num_threads(threads):
+        ce.softmax(wide)  # so that the next call is not one after a pause, which is serial
+        got = {"logsumexp": ce.logsumexp(x), "softmax": ce.softmax(x),
+               "log_softmax": ce.log_softmax(x, out=x)}  # fmt: skip
+    want = {f.__name__: f(wide) for f in (ce.logsumexp, ce.softmax, ce.log_softmax)}
+    assert_same_bits(got, narrow_outputs(want, dtype), f"{threads} threads")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+@pytest.mark.parametrize("k", HALF_CLASSES[1:])
+def test_float32_results_of_float64(k, layout):
+    """Computed in float64 and rounded once; each of two results may be of either type."""
+    inputs = row_inputs("f8", k)
+    rows, axis = inputs["x"], layout.axis
+    x, weight = layout.arrange(rows), layout.labels(inputs["weight"], rows)
+    loss = ce.SoftmaxCrossEntropy()
+    results, want = {}, {}
+    for kind in ("sparse", "dense"):
+        y = layout.labels(inputs[kind], rows)
+        exact = loss.gradient_hessian(x, y, axis=axis, sample_weight=weight)
+        for dtypes in (("f4", "f4"), ("f8", "f4"), ("f4", "f8")):
+            out = tuple(np.empty_like(x, dtype, subok=False) for dtype in dtypes)
+            loss.gradient_hessian(x, y, axis=axis, sample_weight=weight, out=out)
+            for name, got, truth in zip(("gradient", "hessian"), out, exact):
+                results[f"{kind} {name} {dtypes}"] = got
+                want[f"{kind} {name} {dtypes}"] = rounded(truth, got.dtype)
+    for function in (ce.softmax, ce.log_softmax, ce.sigmoid, ce.softplus):
+        where = {"axis": axis} if "softmax" in function.__name__ else {}
+        results[function.__name__] = function(x, **where, out=np.empty_like(x, "f4", subok=False))
+        want[function.__name__] = rounded(function(x, **where), "f4")
+    assert_same_bits(results, want, layout.name)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_an_element_alone_or_anywhere(dtype):
     inputs = element_inputs(dtype)
@@ -135,8 +198,8 @@ examples = settings(
     max_examples=12,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-# Half types and other byte orders are computed in another type, and rounded back.
-ANY_DTYPE = st.sampled_from(["f2", "f4", "f4", "f8", "f8", ">f4", ">f8"])
+# Other byte orders are computed from a copy.
+ANY_DTYPE = st.sampled_from(["f2", HALVES["bf16"], "f4", "f4", "f8", "f8", ">f4", ">f8"])
 ANY_THREADS = st.integers(1, 8)
 # Enough elements that a call shares them out, and so few that it does not.
 LONG, SHORT = 70_000, 100
@@ -173,9 +236,8 @@ def row_problems(draw):
     axis = draw(st.integers(0, len(shape)))
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     x = rng.normal(size=(int(np.prod(shape)), k)) * 10.0 ** rng.uniform(-2, 2, (1, 1))
-    x = x.astype(draw(ANY_DTYPE))
-    inputs = {"x": x, "sparse": cases.labels(rng, x), "dense": cases.soft_labels(rng, x),
-              "weight": rng.random(len(x))}  # fmt: skip
+    inputs = {"x": x.astype(draw(ANY_DTYPE)), "sparse": cases.labels(rng, x),
+              "dense": cases.soft_labels(rng, x), "weight": rng.random(len(x))}  # fmt: skip
     shape.insert(axis, k)
     return inputs, draw(_layouts(tuple(shape), axis))
 
@@ -184,9 +246,9 @@ def row_problems(draw):
 def element_problems(draw):
     shape = draw(_shapes(1))
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
-    x = (rng.normal(size=shape) * 10.0 ** rng.uniform(-2, 2)).astype(draw(ANY_DTYPE))
-    inputs = {"x": x, "hard": cases.hard_labels_01(rng, x), "soft": cases.soft_labels_01(rng, x),
-              "weight": rng.random(shape)}  # fmt: skip
+    x = rng.normal(size=shape) * 10.0 ** rng.uniform(-2, 2)
+    inputs = {"x": x.astype(draw(ANY_DTYPE)), "hard": cases.hard_labels_01(rng, x),
+              "soft": cases.soft_labels_01(rng, x), "weight": rng.random(shape)}  # fmt: skip
     return inputs, draw(_layouts(shape, len(shape) - 1))
 
 

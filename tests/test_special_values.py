@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import cecore as ce
+from tests.all_outputs import assert_same_bits
+from tests.halves import HALVES, finite, narrow_outputs
 from tests.layouts import LAYOUTS
 
 INF, NAN = np.inf, np.nan
@@ -105,6 +107,31 @@ def test_rows(name, dtype, k, order):
             result = function(x)
             _assert_equal(result[i], want)
             _assert_others_finite(result, i)
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=_named)
+@pytest.mark.parametrize("k", WIDTHS)
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_of_half_types(name, dtype, k, order):
+    """What float32 gives for the same numbers, of which the largest are those of the half type."""
+    for at in _positions(k):
+        x, i = _among_others(_row_case(name, k, at, "f4")[0])
+        narrow = order.arrange(finite(x, dtype))
+        sparse, dense = np.resize(at, len(x)), np.full(x.shape, 1 / k, "f4")
+        results, want = (
+            {
+                "softmax": ce.softmax(logits),
+                "log_softmax": ce.log_softmax(logits),
+                "logsumexp": ce.logsumexp(logits),
+                "sparse loss": softmax_loss.loss(logits, sparse),
+                "sparse hessian": softmax_loss.gradient_hessian(logits, sparse)[1],
+                "dense gradient": softmax_loss.gradient(logits, dense),
+            }
+            for logits in (narrow, narrow.astype("f4"))
+        )
+        assert_same_bits(results, narrow_outputs(want, dtype), at)
+        assert np.isfinite(np.delete(results["softmax"].astype("f4"), i, axis=0)).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -7,6 +7,7 @@ error 0; NaN, and an infinity where the true value rounds to a finite number, ha
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 
 from tests.pair import LONG, Pair
@@ -15,7 +16,7 @@ from tests.truth import Exact
 
 def ulp(value: np.ndarray, dtype) -> np.ndarray:
     """The spacing of `dtype` at a long double value, unbounded above, subnormal below."""
-    info = np.finfo(dtype)
+    info = ml_dtypes.finfo(dtype)  # NumPy's own, and that of bfloat16
     _, exponent = np.frexp(np.where(np.isfinite(value), value, LONG(1)))
     exponent = np.maximum(exponent - 1, info.minexp)
     exponent = np.where(value == 0, info.minexp, exponent)

@@ -7,6 +7,8 @@
 #if CE_X86_64
 CE_TARGET_AVX2
 #define CE_KERNELS ce_kernels_avx2_f64
+#include "../vec/half.h"
+#include "../vec/half_avx2.h"
 #include "../vec/avx2_f64.h"
 #include "../math/type_f64.h"
 #include "../math/exp.h"

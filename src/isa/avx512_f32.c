@@ -7,6 +7,8 @@
 #if CE_X86_64
 CE_TARGET_AVX512
 #define CE_KERNELS ce_kernels_avx512_f32
+#include "../vec/half.h"
+#include "../vec/half_avx512.h"
 #include "../vec/avx512_f32.h"
 #include "../math/type_f32.h"
 #include "../math/exp.h"

@@ -8,6 +8,8 @@
 #include "../math/constants.h"
 
 #define CE_KERNELS ce_kernels_portable_f32
+#include "../vec/half.h"
+#include "../vec/half_lanes.h"
 #include "../vec/portable_f32.h"
 #include "../math/type_f32.h"
 #include "../math/exp.h"

@@ -8,6 +8,8 @@
 #include "../math/constants.h"
 
 #define CE_KERNELS ce_kernels_portable_f64
+#include "../vec/half.h"
+#include "../vec/half_lanes.h"
 #include "../vec/portable_f64.h"
 #include "../math/type_f64.h"
 #include "../math/exp.h"

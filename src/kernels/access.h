@@ -1,6 +1,10 @@
-/* Where elements lie: rows of an array, labels and weights of any type, runs made contiguous. */
+/* Where elements lie, and one element of any type. */
 
-#define CE_STAGE 256 /* elements converted or gathered at a time */
+CE_INLINE ptrdiff_t type_size(ce_type type)
+{
+    static const unsigned char bytes[] = {4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2}; /* as ce_type */
+    return bytes[type];
+}
 
 CE_INLINE ptrdiff_t row_offset(const ce_array *a, const ptrdiff_t *shape, ptrdiff_t row)
 {
@@ -24,22 +28,8 @@ CE_INLINE double load_any(const char *p, ce_type type)
     case CE_U16: { uint16_t v; memcpy(&v, p, sizeof v); return v; }
     case CE_U32: { uint32_t v; memcpy(&v, p, sizeof v); return v; }
     case CE_U64: { uint64_t v; memcpy(&v, p, sizeof v); return (double)v; }
+    case CE_F16: { uint16_t v; memcpy(&v, p, sizeof v); return float_of_f16(v); }
+    case CE_BF16: { uint16_t v; memcpy(&v, p, sizeof v); return float_of_bf16(v); }
     }
     return NAN;
-}
-
-#define IO_TYPE (sizeof(io) == 4 ? CE_F32 : CE_F64)
-
-/* n elements from p on as a contiguous run of io: themselves if they are one, else a copy. */
-CE_INLINE const io *stage(const char *p, ptrdiff_t stride, ce_type type, ptrdiff_t n, io *copy)
-{
-    if (type == IO_TYPE && stride == (ptrdiff_t)sizeof(io))
-        return (const io *)p;
-    if (type == IO_TYPE)
-        for (ptrdiff_t i = 0; i < n; i++)
-            memcpy(&copy[i], p + i * stride, sizeof(io));
-    else
-        for (ptrdiff_t i = 0; i < n; i++)
-            copy[i] = (io)load_any(p + i * stride, type);
-    return copy;
 }

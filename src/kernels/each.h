@@ -83,18 +83,15 @@ CE_INLINE io *each_target(const ce_array *a, const ce_job *job, ptrdiff_t row, p
 {
     if (!a->data)
         return NULL;
-    return a->stride[CE_CLASS_AXIS] == (ptrdiff_t)sizeof(io)
+    return is_io(a) && a->stride[CE_CLASS_AXIS] == (ptrdiff_t)sizeof(io)
                ? (io *)each_place(a, job, row, column)
                : copy;
 }
 CE_INLINE void each_unstage(const ce_array *a, const ce_job *job, ptrdiff_t row, ptrdiff_t column,
                             ptrdiff_t n, const io *target, const io *copy)
 {
-    if (target != copy)
-        return;
-    char *p = each_place(a, job, row, column);
-    for (ptrdiff_t i = 0; i < n; i++)
-        memcpy(p + i * a->stride[CE_CLASS_AXIS], &copy[i], sizeof(io));
+    if (target == copy)
+        unstage(copy, each_place(a, job, row, column), a->stride[CE_CLASS_AXIS], a->type, n);
 }
 CE_INLINE const io *each_source(const ce_array *a, const ce_job *job, ptrdiff_t row,
                                 ptrdiff_t column, ptrdiff_t n, io *copy)

@@ -30,8 +30,10 @@ CE_INLINE scale block_scale(ext x, vec exponent, const factor *f)
              : split_scale(x, exponent);
 }
 
-/* For the block with this factor; NULL where the block is the row. */
-CE_INLINE finish finish_of(const row_end *z, const weights *w, const factor *f, int op)
+/* For the block with this factor; NULL where the block is the row. w weighs the gradient, w2 the
+ * Hessian. */
+CE_INLINE finish finish_of(const row_end *z, const weights *w, const weights *w2, const factor *f,
+                           int op)
 {
     const ext share = op_is_dense(op) ? x_mul(z->Y, w->W) : w->W;
     const vec unbias = v_add(w->k, biased());
@@ -40,7 +42,7 @@ CE_INLINE finish finish_of(const row_end *z, const weights *w, const factor *f, 
     q.p = block_scale(x_mul(z->inverse, share), unbias, f);
     if (op_has_hessian(op)) {
         q.plain = block_scale(z->inverse, v_set1(0), f);
-        q.h = split_scale(share, unbias);
+        q.h = split_scale(op_is_dense(op) ? x_mul(z->Y, w2->W) : w2->W, v_add(w2->k, biased()));
     }
     if (op_is_dense(op)) {
         const ext weight = x_scale(w->W, w->k);
@@ -51,13 +53,14 @@ CE_INLINE finish finish_of(const row_end *z, const weights *w, const factor *f, 
 }
 
 /* For blocks whose maxima are block_m; NULL where the block is the row. */
-CE_ONCE void finish_set(finish *q, const row_end *z, const weights *w, const real *block_m, int op)
+CE_ONCE void finish_set(finish *q, const row_end *z, const weights *w, const weights *w2,
+                        const real *block_m, int op)
 {
     if (block_m) {
         const factor f = block_factor(v_load_real(block_m), z->m);
-        *q = finish_of(z, w, &f, op);
+        *q = finish_of(z, w, w2, &f, op);
     } else {
-        *q = finish_of(z, w, NULL, op);
+        *q = finish_of(z, w, w2, NULL, op);
     }
 }
 

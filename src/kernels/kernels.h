@@ -2,6 +2,7 @@
 #include "../math/sigmoid_parts.h"
 #include "ops.h"
 #include "access.h"
+#include "convert.h"
 #include "state.h"
 #include "finish.h"
 #include "blocks.h"

@@ -166,14 +166,14 @@ CE_INLINE void narrow_finish(columns *a, const narrow_work *w, ptrdiff_t classes
         hi = x_hi(L);
         lo = x_lo(L);
     } else {
-        q = finish_of(z, weight, NULL, op);
+        q = finish_of(z, weight, &w->g.hessian, NULL, op);
     }
     if (op_is_sparse(op))
         label = row_label_gradient(z, w->x_label, weight);
     if (op_is_dense(op))
         top = row_top_gradient(z, weight);
     if (op_has_hessian(op))
-        top_hessian = row_top_hessian(z, weight, op_is_dense(op));
+        top_hessian = row_top_hessian(z, &w->g.hessian, op_is_dense(op));
     strip_move(&a->out, w->g.first, w->g.n);
     if (op_has_hessian(op))
         strip_move(&a->hessian, w->g.first, w->g.n);
@@ -229,7 +229,7 @@ CE_INLINE void narrow_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, in
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], room = classes + VT;
     const ptrdiff_t fit = NARROW_ROOM / room, wanted = NARROW_TOGETHER / classes + 2;
     const int most = (int)(wanted > NARROW_GROUPS ? NARROW_GROUPS : wanted < fit ? wanted : fit);
-    const int weighs = job_weighs(job);
+    const int weighs = job_weighs(job, op);
     vec x[NARROW_ROOM], y[op_is_dense(op) ? NARROW_ROOM : 1];
     vec hessian[op_has_hessian(op) ? NARROW_ROOM : 1];
     narrow_work work[NARROW_GROUPS];

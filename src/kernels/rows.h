@@ -7,10 +7,11 @@ typedef struct {
     int n;
     ptrdiff_t label[VL];
     real x_label[VL];
-    weights loss, gradient;
+    weights loss, gradient, hessian;
 } group;
 
-/* W 2^k = w with W in [1/2, 1), or 0; gradients and Hessians are divided by the denominator too. */
+/* W 2^k = w with W in [1/2, 1), or 0. Gradients and Hessians are divided by the denominator too,
+ * Hessians multiplied by their factor. */
 CE_ONCE void weigh(const ce_job *job, group *g)
 {
     double mantissa[VL];
@@ -32,9 +33,16 @@ CE_ONCE void weigh(const ce_job *job, group *g)
     g->loss = (weights){x_doubles(mantissa), exponent, some};
     g->gradient = (weights){x_div(g->loss.W, x_double(d)),
                             v_sub(exponent, v_set1((real)k)), some};
+    const double f = frexp(job->hessian_factor, &k);
+    g->hessian = (weights){x_mul(g->gradient.W, x_double(f)),
+                           v_add(g->gradient.k, v_set1((real)k)), some};
 }
 
-CE_INLINE int job_weighs(const ce_job *job) { return job->weight.data || job->denominator != 1.0; }
+CE_INLINE int job_weighs(const ce_job *job, int op)
+{
+    return job->weight.data || job->denominator != 1.0 ||
+           (op_has_hessian(op) && job->hessian_factor != 1.0);
+}
 
 #define LABELS_OF(type)                                                                        \
     if (g->n == VL && step == (ptrdiff_t)sizeof(type)) { /* one conversion of vectors */       \
@@ -66,15 +74,19 @@ CE_INLINE void read_labels(const ce_job *job, group *g)
     case CE_U16: LABELS_OF(uint16_t)
     case CE_U32: LABELS_OF(uint32_t)
     case CE_U64: LABELS_OF(uint64_t)
+    case CE_F16:
+    case CE_BF16:
+        for (int i = 0; i < g->n; i++)
+            g->label[i] = (ptrdiff_t)load_any(p + i * step, job->labels.type);
     }
 }
 
 /* Field by field: a copy of what was just written would wait for it. */
 CE_INLINE void group_unit(group *g)
 {
-    g->loss.W = g->gradient.W = x_double(1.0);
-    g->loss.k = g->gradient.k = v_set1(0);
-    g->loss.live = g->gradient.live = v_everywhere();
+    g->loss.W = g->gradient.W = g->hessian.W = x_double(1.0);
+    g->loss.k = g->gradient.k = g->hessian.k = v_set1(0);
+    g->loss.live = g->gradient.live = g->hessian.live = v_everywhere();
 }
 
 CE_INLINE void group_set(group *g, const ce_job *job, ptrdiff_t first, int n, int op)
@@ -87,13 +99,15 @@ CE_INLINE void group_set(group *g, const ce_job *job, ptrdiff_t first, int n, in
         read_labels(job, g);
         for (int i = n; i < VL; i++)
             g->x_label[i] = 0;
-        for (int i = 0; i < n; i++) {
+        for (int i = 0; i < n && is_io(&job->x); i++) {
             io v;
             memcpy(&v, x + i * step + g->label[i] * stride, sizeof v);
             g->x_label[i] = (real)v;
         }
+        for (int i = 0; i < n && !is_io(&job->x); i++)
+            g->x_label[i] = (real)load_any(x + i * step + g->label[i] * stride, job->x.type);
     }
-    if (job_weighs(job))
+    if (job_weighs(job, op))
         weigh(job, g);
     else
         group_unit(g);
@@ -149,7 +163,7 @@ CE_INLINE void entries_set(exact_entries *x, const row_end *z, const group *g, i
     if (op_is_dense(op))
         v_store(x->top_gradient, row_top_gradient(z, &g->gradient));
     if (op_has_hessian(op))
-        v_store(x->top_hessian, row_top_hessian(z, &g->gradient, op_is_dense(op)));
+        v_store(x->top_hessian, row_top_hessian(z, &g->hessian, op_is_dense(op)));
 }
 
 /* Sparse labels: their entries of the gradient, for all rows of the group. */
@@ -157,8 +171,12 @@ CE_INLINE void put_label_entries(const ce_job *job, const group *g, const exact_
 {
     char *out = job->out.data + row_offset(&job->out, job->shape, g->first);
     const ptrdiff_t step = job->out.stride[2], stride = job->out.stride[CE_CLASS_AXIS];
-    for (int i = 0; i < g->n; i++)
-        memcpy(out + i * step + g->label[i] * stride, &x->label_gradient[i], sizeof(io));
+    if (is_io(&job->out))
+        for (int i = 0; i < g->n; i++)
+            memcpy(out + i * step + g->label[i] * stride, &x->label_gradient[i], sizeof(io));
+    else
+        for (int i = 0; i < g->n; i++)
+            put(out + i * step + g->label[i] * stride, job->out.type, x->label_gradient[i]);
 }
 
 /* The entries at a single maximum, which stands at class `at`, for the row in lane i. */
@@ -170,11 +188,12 @@ CE_INLINE void put_top_entries(const ce_job *job, const group *g, const exact_en
         return;
     if (op_is_dense(op)) {
         char *out = job->out.data + row_offset(&job->out, job->shape, row);
-        memcpy(out + at * job->out.stride[CE_CLASS_AXIS], &x->top_gradient[i], sizeof(io));
+        put(out + at * job->out.stride[CE_CLASS_AXIS], job->out.type, x->top_gradient[i]);
     }
     if (op_has_hessian(op)) {
         char *hessian = job->hessian.data + row_offset(&job->hessian, job->shape, row);
-        memcpy(hessian + at * job->hessian.stride[CE_CLASS_AXIS], &x->top_hessian[i], sizeof(io));
+        put(hessian + at * job->hessian.stride[CE_CLASS_AXIS], job->hessian.type,
+            x->top_hessian[i]);
     }
 }
 

@@ -3,14 +3,19 @@
  *
  * ACROSS: the rows of a class lie side by side (column-major). ALONG: the classes of a row do
  * (row-major), and VT classes are transposed in registers. PACKED: so do the rows, and they are
- * few enough classes to be permuted all at once. ANY: everything else, one by one.
+ * few enough classes to be permuted all at once. ANY: everything else, one by one. OTHER: an array
+ * whose type is not io, converted run by run on the way.
  */
 
-typedef enum { ACROSS, ALONG, PACKED, ANY } strip_kind;
+#define STRIP_CLASSES 256 /* at most so many are loaded at a time */
+
+typedef enum { ACROSS, ALONG, PACKED, ANY, OTHER } strip_kind;
 
 typedef struct {
     char *first;
     ptrdiff_t step, stride; /* bytes from row to row, from class to class */
+    ptrdiff_t line;         /* bytes from one to the next of as many places as there are classes, */
+                            /* which together are all of the group */
     const ce_array *array;
     const ptrdiff_t *shape;
     strip_kind kind, whole, part; /* of this group, of VL rows, of fewer */
@@ -20,14 +25,15 @@ typedef struct {
 CE_INLINE void strip_set(strip *s, const ce_array *a, const ptrdiff_t *shape)
 {
     const ptrdiff_t size = sizeof(io), classes = shape[CE_CLASS_AXIS];
-    const int whole = a->type == IO_TYPE && a->stride[2] % size == 0;
+    const int whole = a->stride[2] % size == 0;
     s->step = a->stride[2];
     s->stride = a->stride[CE_CLASS_AXIS];
     s->array = a;
     s->shape = shape;
-    s->part = whole && s->step == size ? ACROSS : ANY;
+    s->line = s->step == type_size(a->type) ? s->stride : VL * type_size(a->type);
+    s->part = !is_io(a) ? OTHER : whole && s->step == size ? ACROSS : ANY;
     s->whole = s->part;
-    if (whole && s->stride == size) {
+    if (is_io(a) && whole && s->stride == size) {
         const int few = classes > 1 && classes <= PACKED_CLASSES && classes <= VL;
         s->whole = few && s->step == classes * size ? PACKED : ALONG;
     }
@@ -44,7 +50,7 @@ CE_INLINE void strip_move(strip *s, ptrdiff_t row, int rows)
  * is read, the caches have it. */
 CE_INLINE void strip_prefetch(const strip *s, ptrdiff_t rows, ptrdiff_t k)
 {
-    CE_PREFETCH(s->first + rows * s->step + k * (s->kind == ACROSS ? s->stride : 64));
+    CE_PREFETCH(s->first + rows * s->step + k * s->line);
 }
 
 CE_INLINE io *strip_place(const strip *s, int row, ptrdiff_t k)
@@ -72,6 +78,40 @@ CE_INLINE vec strip_gather(const strip *s, ptrdiff_t k, real fill)
     return v_load_real(v);
 }
 
+/* n elements of another type than io, from row `row` of class k on, along a row or across. */
+CE_INLINE void strip_widen(const strip *s, int row, ptrdiff_t k, ptrdiff_t n, io *x)
+{
+    widen_run((const char *)strip_place(s, row, k), s->array->type, n, x);
+}
+
+CE_ONCE void strip_load_other(const strip *s, ptrdiff_t k, int n, real fill, vec *c)
+{
+    const ptrdiff_t size = type_size(s->array->type);
+    io x[STRIP_CLASSES * VL + VT];
+    int j = 0;
+    if (s->step == size) {
+        for (; j < n; j++) {
+            if (s->rows == VL) {
+                widen_lanes((const char *)strip_place(s, 0, k + j), s->array->type, x);
+                c[j] = v_load(x);
+            } else {
+                strip_widen(s, 0, k + j, s->rows, x);
+                c[j] = v_load_n(x, s->rows, fill);
+            }
+        }
+    } else if (s->stride == size) {
+        const int adjoin = s->step == n * size;
+        for (int i = 0; i < (adjoin ? 1 : s->rows); i++)
+            strip_widen(s, i, k, adjoin ? (ptrdiff_t)s->rows * n : n, x + i * n);
+        for (int i = s->rows * n; i < VL * n; i++)
+            x[i] = (io)fill;
+        for (; j < n; j += VT)
+            v_load_t(x + j, n, c + j);
+    }
+    for (; j < n; j++)
+        c[j] = strip_gather(s, k + j, fill);
+}
+
 /* n classes from k on into c; lanes without a row get fill. c has room for VT more. */
 CE_ONCE void strip_load(const strip *s, ptrdiff_t k, int n, real fill, vec *c)
 {
@@ -92,6 +132,9 @@ CE_ONCE void strip_load(const strip *s, ptrdiff_t k, int n, real fill, vec *c)
         for (; j < n; j++)
             c[j] = s->rows == VL ? v_load(strip_place(s, 0, k + j))
                                  : v_load_n(strip_place(s, 0, k + j), s->rows, fill);
+    } else if (s->kind == OTHER) {
+        strip_load_other(s, k, n, fill, c);
+        return;
     }
     for (; j < n; j++)
         c[j] = strip_gather(s, k + j, fill);
@@ -107,6 +150,58 @@ CE_INLINE void strip_store_packed(const strip *s, int n, const vec *c)
     for (int i = 0; i < n; i++) {
         v_store((io *)s->first + i * VL, v_load(packed + i * VL));
         CE_NO_MEMCPY;
+    }
+}
+
+/* At most 64 bytes, an even number. */
+CE_INLINE void copy_short(char *to, const char *from, ptrdiff_t bytes)
+{
+    const ptrdiff_t size = bytes >= 16 ? 16 : bytes >= 8 ? 8 : bytes >= 4 ? 4 : 2;
+    for (ptrdiff_t i = 0; i < bytes; i += size) {
+        const ptrdiff_t at = i + size <= bytes ? i : bytes - size; /* the last may overlap */
+        if (size == 16)
+            memcpy(to + at, from + at, 16);
+        else if (size == 8)
+            memcpy(to + at, from + at, 8);
+        else if (size == 4)
+            memcpy(to + at, from + at, 4);
+        else
+            memcpy(to + at, from + at, 2);
+    }
+}
+
+/* Rows that adjoin are rounded in one go, others on the stack and copied. */
+CE_INLINE void strip_store_along(const strip *s, ptrdiff_t k, int n, const io *x)
+{
+    const ce_type type = s->array->type;
+    const ptrdiff_t size = type_size(type);
+    char rounded[VL * VL * sizeof(io)];
+    if (s->step == n * size) {
+        unstage(x, (char *)strip_place(s, 0, k), size, type, (ptrdiff_t)s->rows * n);
+        return;
+    }
+    unstage(x, rounded, size, type, (ptrdiff_t)s->rows * n);
+    for (int i = 0; i < s->rows; i++)
+        copy_short((char *)strip_place(s, i, k), rounded + i * n * size, n * size);
+}
+
+CE_ONCE void strip_store_other(const strip *s, ptrdiff_t k, int n, const vec *c)
+{
+    const ce_type type = s->array->type;
+    const ptrdiff_t size = type_size(type);
+    io x[VL * VL + VT];
+    if (s->stride == size) {
+        for (int j = (n - 1) / VT * VT; j >= 0; j -= VT) /* as in strip_store_packed */
+            v_store_t(x + j, n, c + j);
+        strip_store_along(s, k, n, x);
+        return;
+    }
+    for (int j = 0; j < n; j++) {
+        v_store(x, c[j]);
+        if (s->step == size && s->rows == VL)
+            round_lanes(x, (char *)strip_place(s, 0, k + j), type);
+        else
+            unstage(x, (char *)strip_place(s, 0, k + j), s->step, type, s->rows);
     }
 }
 
@@ -132,6 +227,9 @@ CE_ONCE void strip_store(const strip *s, ptrdiff_t k, int n, const vec *c)
             else
                 v_store_n(strip_place(s, 0, k + j), c[j], s->rows);
         }
+    } else if (s->kind == OTHER) {
+        strip_store_other(s, k, n, c);
+        return;
     }
     for (; j < n; j++) {
         io v[VL];

@@ -8,7 +8,7 @@
 
 CE_INLINE int classes_adjoin(const ce_array *a)
 {
-    return !a->data || a->stride[CE_CLASS_AXIS] == (ptrdiff_t)sizeof(io);
+    return !a->data || a->stride[CE_CLASS_AXIS] == type_size(a->type);
 }
 CE_INLINE int job_is_wide(const ce_job *job)
 {

@@ -66,7 +66,7 @@ CE_INLINE void vertical_block(const columns *c, ptrdiff_t from, ptrdiff_t to, bl
             if (op_stores_exp(op))
                 e[j] = v_as_stored(v_rounded(t.e, t.keep));
         }
-        if (op_stores_exp(op))
+        if (op_stores_exp(op) && c->out.kind != OTHER)
             strip_store(&c->out, k, n, e);
         if (n == VL && (k - from) / VL % SETTLE == SETTLE - 1)
             for (int j = 0; j < VL; j++)
@@ -92,16 +92,29 @@ CE_ONCE totals vertical_totals(const blocks *p, ptrdiff_t count, int op)
     return t;
 }
 
+/* The e_j of n classes once more, where the output cannot hold them, from their logits. */
+CE_ONCE void exp_again(vec *x, int n, const real *block_m)
+{
+    const reference r = reference_of(v_load_real(block_m));
+    for (int j = 0; j < n; j++) {
+        const term t = reference_exp(r, x[j], 1);
+        x[j] = v_as_stored(v_rounded(t.e, t.keep));
+    }
+}
+
 /* From the stored e_j (or, for log-softmax, from the logits) to the results of one block. */
 CE_INLINE void vertical_finish(const columns *c, ptrdiff_t from, ptrdiff_t to, const row_end *z,
-                               const finish *q, int op)
+                               const finish *q, const real *block_m, int op)
 {
-    const strip *source = op == CE_LOG_SOFTMAX ? &c->x : &c->out;
+    const int again = op_stores_exp(op) && c->out.kind == OTHER;
+    const strip *source = op == CE_LOG_SOFTMAX || again ? &c->x : &c->out;
     const ext L = log1p_of(z);
     for (ptrdiff_t k = from; k < to; k += VL) {
         vec e[VL + VT], y[VL + VT], out[VL + VT], hessian[VL + VT];
         const int n = to - k < VL ? (int)(to - k) : VL;
         strip_load(source, k, n, 0, e);
+        if (again)
+            exp_again(e, n, block_m);
         if (op_is_dense(op))
             strip_load(&c->y, k, n, 0, y);
         for (int j = 0; j < n; j++) {
@@ -155,8 +168,9 @@ CE_INLINE void vertical_results(const ce_job *job, vertical_work *w, int op)
     const int several = block_count(classes) > 1;
     for (ptrdiff_t from = 0; from < classes; from += size) {
         finish q;
-        finish_set(&q, &w->z, &w->g.gradient, several ? w->part[from / size].m : NULL, op);
-        vertical_finish(&w->c, from, block_end(classes, from), &w->z, &q, op);
+        const real *m = w->part[from / size].m;
+        finish_set(&q, &w->z, &w->g.gradient, &w->g.hessian, several ? m : NULL, op);
+        vertical_finish(&w->c, from, block_end(classes, from), &w->z, &q, m, op);
     }
     if (op_has_gradient(op))
         vertical_entries(job, w, op);

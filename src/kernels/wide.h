@@ -7,6 +7,8 @@
 
 /* e_j of this many bytes stay in a cache of the core until their row's end is known. */
 #define WIDE_GROUP_BYTES 131072
+/* The same where the outputs are not of io, and e_j wait on the stack. */
+#define WIDE_KEPT_BYTES 65536
 /* Logits of this many bytes stay in the first-level cache from their maximum to their terms. */
 #define WIDE_NEAR_BYTES 16384
 
@@ -39,6 +41,33 @@ CE_INLINE real wide_max(const io *x, ptrdiff_t n)
     return v_reduce_max(v_max(v_max(m0, m1), v_max(m2, m3)));
 }
 
+/* n adjoining logits of any type. */
+typedef struct { const char *p; ce_type type; ptrdiff_t n; } logit_run;
+
+/* Logits [from, to) as io: themselves, or a copy. */
+CE_INLINE const io *logits_in(const logit_run *x, ptrdiff_t from, ptrdiff_t to, io *copy)
+{
+    if (x->type == IO_TYPE)
+        return (const io *)x->p + from;
+    widen_run(x->p + from * type_size(x->type), x->type, to - from, copy);
+    return copy;
+}
+
+/* Their maximum. Up to CE_BLOCK of another type are left in the copy, and are that from then on. */
+CE_INLINE real wide_max_of(logit_run *x, io *copy)
+{
+    if (x->type == IO_TYPE)
+        return wide_max((const io *)x->p, x->n);
+    vec m = v_set1(-INFINITY);
+    for (ptrdiff_t from = 0; from < x->n; from += CE_BLOCK) {
+        const ptrdiff_t to = x->n - from < CE_BLOCK ? x->n : from + CE_BLOCK;
+        m = v_max(m, v_set1(wide_max(logits_in(x, from, to, copy), to - from)));
+    }
+    if (x->n <= CE_BLOCK)
+        *x = (logit_run){(const char *)copy, IO_TYPE, x->n};
+    return v_reduce_max(m);
+}
+
 /* below counts the lanes, filled ones included, that do not hold the maximum. */
 typedef struct { esum s; dsum gap, tiny, others, top; ptrdiff_t below, at; } wide_sums;
 
@@ -61,65 +90,70 @@ CE_INLINE vec wide_step(wide_sums *a, reference r, vec top, vec x, vec y, ptrdif
     return v_rounded(t.e, t.keep);
 }
 
-/* What wide_block is given: n classes, their maximum, where their e_j go if the results need them,
+/* What wide_block is given: classes, their maximum, where their e_j go if they can wait somewhere,
  * and how many bytes later lies what is fetched meanwhile. */
 typedef struct {
-    const io *x;
+    logit_run x;
     label_run y;
-    ptrdiff_t n, ahead;
+    ptrdiff_t ahead;
     real m;
     io *store;
 } wide_part;
 
+/* Its logits, labels and e_j as io, from class 0 on, of which a run is there. */
+typedef struct { const io *x, *label; io *store; } wide_run;
+
 /* One vec of classes from j on, `rest` of which exist. */
-CE_INLINE void wide_classes(const wide_part *w, wide_sums *a, reference r, const io *label,
+CE_INLINE void wide_classes(const wide_part *w, const wide_run *at, wide_sums *a, reference r,
                             ptrdiff_t j, int rest, int odd, int shifts, int op)
 {
-    const io *x = w->x + j;
+    const io *x = at->x + j, *label = at->label;
     const vec top = finite_top(v_set1(w->m));
     CE_PREFETCH((const char *)x + w->ahead);
     if (rest == VL) {
         const vec e = wide_step(a, r, top, v_load(x), v_load(label + j), j, odd, shifts, op);
         if (op_stores_exp(op))
-            v_store(w->store + j, e);
+            v_store(at->store + j, e);
     } else {
         const vec e = wide_step(a, r, top, v_load_n(x, rest, -INFINITY),
                                 v_load_n(label + j, rest, 0), j, odd, shifts, op);
         if (op_stores_exp(op))
-            v_store_n(w->store + j, e, rest);
+            v_store_n(at->store + j, e, rest);
     }
 }
 
 /* Classes [j, end), at most SETTLE vecs of them. */
-CE_INLINE void wide_run(const wide_part *w, wide_sums *a, reference r, const io *label,
-                        ptrdiff_t j, ptrdiff_t end, int shifts, int op)
+CE_INLINE void wide_vecs(const wide_part *w, const wide_run *at, wide_sums *a, reference r,
+                         ptrdiff_t j, ptrdiff_t end, int shifts, int op)
 {
     for (; j + 2 * VL <= end; j += 2 * VL) {
-        wide_classes(w, a, r, label, j, VL, 0, shifts, op);
-        wide_classes(w, a, r, label, j + VL, VL, 1, shifts, op);
+        wide_classes(w, at, a, r, j, VL, 0, shifts, op);
+        wide_classes(w, at, a, r, j + VL, VL, 1, shifts, op);
     }
     const int odd = j + VL <= end;
     if (odd)
-        wide_classes(w, a, r, label, j, VL, 0, shifts, op);
+        wide_classes(w, at, a, r, j, VL, 0, shifts, op);
     j += odd * VL;
     if (j < end && odd)
-        wide_classes(w, a, r, label, j, (int)(end - j), 1, shifts, op);
+        wide_classes(w, at, a, r, j, (int)(end - j), 1, shifts, op);
     else if (j < end)
-        wide_classes(w, a, r, label, j, (int)(end - j), 0, shifts, op);
+        wide_classes(w, at, a, r, j, (int)(end - j), 0, shifts, op);
 }
 
 CE_INLINE wide_sums wide_terms(const wide_part *w, reference r, int shifts, int op)
 {
     wide_sums a = {esum_zero(), dsum_zero(), dsum_zero(), dsum_zero(), dsum_zero(), 0, -1};
     const ptrdiff_t settle = SETTLE * VL;
-    for (ptrdiff_t start = 0; start < w->n; start += settle) {
-        io copy[SETTLE * VL];
-        const ptrdiff_t end = w->n - start < settle ? w->n : start + settle;
+    for (ptrdiff_t start = 0; start < w->x.n; start += settle) {
+        CE_ALIGN64 io x[SETTLE * VL], label[SETTLE * VL], lost[SETTLE * VL];
+        const ptrdiff_t end = w->x.n - start < settle ? w->x.n : start + settle;
         const label_run *y = &w->y;
-        const io *label = op_is_dense(op) ? stage(y->p + start * y->stride, y->stride, y->type,
-                                                  end - start, copy) - start
-                                          : w->x;
-        wide_run(w, &a, r, label, start, end, shifts, op);
+        wide_run at = {logits_in(&w->x, start, end, x) - start, NULL,
+                       w->store ? w->store : lost - start};
+        at.label = op_is_dense(op) ? stage(y->p + start * y->stride, y->stride, y->type,
+                                           end - start, label) - start
+                                   : at.x;
+        wide_vecs(w, &at, &a, r, start, end, shifts, op);
         if (end - start == settle)
             esum_settle(&a.s);
     }
@@ -133,7 +167,7 @@ CE_INLINE void wide_block(const wide_part *w, blocks *p, int i, int op)
     const int shifts = m_any(v_ne(r.M, v_set1(0)));
     const wide_sums a = shifts ? wide_terms(w, r, 1, op) : wide_terms(w, r, 0, op);
     p->m[i] = w->m;
-    p->ties[i] = (real)((w->n + VL - 1) / VL * VL - a.below);
+    p->ties[i] = (real)((w->x.n + VL - 1) / VL * VL - a.below);
     p->at[i] = (real)a.at;
     esum_fold_to(&p->s, i, a.s);
     if (op_is_dense(op)) {
@@ -196,7 +230,7 @@ CE_INLINE void wide_finish(const finish *q, label_run y, ptrdiff_t n, io *out, i
     }
     const ptrdiff_t run = op_is_dense(op) ? CE_STAGE : n;
     for (ptrdiff_t start = 0; start < n; start += run) {
-        io copy[CE_STAGE];
+        CE_ALIGN64 io copy[CE_STAGE];
         const ptrdiff_t end = n - start < run ? n : start + run;
         const io *label = op_is_dense(op) ? stage(y.p + start * y.stride, y.stride, y.type,
                                                   end - start, copy) - start
@@ -222,6 +256,35 @@ CE_INLINE void wide_finish(const finish *q, label_run y, ptrdiff_t n, io *out, i
     }
 }
 
+/* n adjoining results of any type; NULL without them. */
+typedef struct { char *p; ce_type type; } result_run;
+
+/* Results [from, to): where they are io their place, else `copy`, until put_results. */
+CE_INLINE io *results_in(const result_run *r, ptrdiff_t from, io *copy)
+{
+    return r->type == IO_TYPE && r->p ? (io *)r->p + from : copy;
+}
+CE_INLINE void put_results(const result_run *r, ptrdiff_t from, ptrdiff_t to, const io *x)
+{
+    if (r->p && (r->type != IO_TYPE || x != (const io *)r->p + from)) {
+        const ptrdiff_t size = type_size(r->type);
+        unstage(x, r->p + from * size, size, r->type, to - from);
+    }
+}
+
+/* The e_j of logits [from, to) once more, where no array holds them. */
+CE_ONCE void wide_exp(const logit_run *x, ptrdiff_t from, ptrdiff_t to, real m, io *e)
+{
+    io copy[CE_STAGE];
+    const io *logit = logits_in(x, from, to, copy);
+    const reference r = reference_of(v_set1(m));
+    for (ptrdiff_t j = 0; j < to - from; j += VL) {
+        const int rest = to - from - j < VL ? (int)(to - from - j) : VL;
+        const term t = reference_exp(r, v_load_n(logit + j, rest, 0), 1);
+        v_store_n(e + j, v_rounded(t.e, t.keep), rest);
+    }
+}
+
 /* m, hi and lo are the row's in every lane. */
 CE_INLINE void wide_log_softmax(const io *x, vec m, vec hi, vec lo, ptrdiff_t n, io *out)
 {
@@ -233,38 +296,112 @@ CE_INLINE void wide_log_softmax(const io *x, vec m, vec hi, vec lo, ptrdiff_t n,
                   (int)(n - j));
 }
 
-CE_INLINE const io *row_x(const ce_job *job, ptrdiff_t row)
+CE_INLINE void wide_log_softmax_of(const logit_run *x, vec m, vec hi, vec lo, result_run out)
 {
-    return (const io *)(job->x.data + row_offset(&job->x, job->shape, row));
+    const ptrdiff_t run = x->type == IO_TYPE && out.type == IO_TYPE ? x->n : CE_STAGE;
+    for (ptrdiff_t start = 0; start < x->n; start += run) {
+        CE_ALIGN64 io copy[CE_STAGE], result[CE_STAGE];
+        const ptrdiff_t end = x->n - start < run ? x->n : start + run;
+        io *to = results_in(&out, start, result);
+        wide_log_softmax(logits_in(x, start, end, copy), m, hi, lo, end - start, to);
+        put_results(&out, start, end, to);
+    }
 }
-CE_INLINE io *row_out(const ce_job *job, const ce_array *a, ptrdiff_t row)
+
+/* n classes of a row from class `from` on. */
+CE_INLINE logit_run row_x(const ce_job *job, ptrdiff_t row, ptrdiff_t from, ptrdiff_t n)
 {
-    return a->data ? (io *)(a->data + row_offset(a, job->shape, row)) : NULL;
+    const char *p = job->x.data + row_offset(&job->x, job->shape, row);
+    return (logit_run){p + from * job->x.stride[CE_CLASS_AXIS], job->x.type, n};
+}
+CE_INLINE result_run row_out(const ce_job *job, const ce_array *a, ptrdiff_t row, ptrdiff_t from)
+{
+    if (!a->data)
+        return (result_run){NULL, a->type};
+    char *p = a->data + row_offset(a, job->shape, row);
+    return (result_run){p + from * a->stride[CE_CLASS_AXIS], a->type};
+}
+
+/* Where e_j wait: in an output of io, else in `kept`; if that is NULL they are computed twice. */
+CE_INLINE io *row_store(const ce_job *job, ptrdiff_t row, ptrdiff_t from, io *kept)
+{
+    const result_run out = row_out(job, &job->out, row, from);
+    return is_io(&job->out) ? (io *)out.p : kept;
+}
+
+/* From the e_j of n classes of a row, with the maximum m, to their results: run by run unless all
+ * of it is io. */
+CE_INLINE void wide_results(const ce_job *job, ptrdiff_t row, ptrdiff_t from, ptrdiff_t n,
+                            io *stored, real m, const finish *q, int op)
+{
+    const int hessian_is_io = !op_has_hessian(op) || is_io(&job->hessian);
+    const int all_io = is_io(&job->out) && hessian_is_io;
+    const ptrdiff_t run = all_io ? n : CE_STAGE;
+    const result_run out = row_out(job, &job->out, row, from);
+    const result_run hessian = row_out(job, &job->hessian, row, from);
+    if (all_io && !op_is_dense(op) && !op_has_hessian(op)) { /* rows may be short */
+        wide_softmax(q, n, (io *)out.p);
+        return;
+    }
+    for (ptrdiff_t start = 0; start < n; start += run) {
+        CE_ALIGN64 io copy[CE_STAGE], second[CE_STAGE];
+        const ptrdiff_t end = n - start < run ? n : start + run;
+        io *e = stored ? stored + start : copy, *h = results_in(&hessian, start, second);
+        if (!stored) {
+            const logit_run x = row_x(job, row, from, n);
+            wide_exp(&x, start, end, m, e);
+        }
+        wide_finish(q, labels_at(job, row, from + start), end - start, e, h, op);
+        put_results(&out, start, end, e);
+        if (op_has_hessian(op))
+            put_results(&hessian, start, end, h);
+    }
+}
+
+/* The logits of n rows of one block as io. */
+CE_ONCE void widen_rows(const ce_job *job, ptrdiff_t first, int n, io *copy)
+{
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
+    const int adjoin = job->x.stride[2] == classes * type_size(job->x.type);
+    for (int i = 0; i < (adjoin ? 1 : n); i++)
+        widen_run(row_x(job, first + i, 0, classes).p, job->x.type, adjoin ? n * classes : classes,
+                  copy + i * classes);
 }
 
 /* Rows of one block, so many at a time as stay in the first-level cache: all their maxima first,
  * as the terms of one row would wait for its maximum, but not for those of others. */
-CE_INLINE void wide_reduce_rows(const ce_job *job, ptrdiff_t first, int n, blocks *p, int op)
+CE_INLINE void wide_reduce_rows(const ce_job *job, ptrdiff_t first, int n, blocks *p, io *kept,
+                                int op)
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
     const ptrdiff_t fit = WIDE_NEAR_BYTES / (classes * (ptrdiff_t)sizeof(io));
     const int near = fit < 1 ? 1 : fit < n ? (int)fit : n;
     for (int done = 0; done < n; done += near) {
         const int end = n - done < near ? n : done + near;
+        CE_ALIGN64 io copy[CE_BLOCK];
+        const int copies = !is_io(&job->x);
+        const char *x[VL];
         real m[VL];
-        for (int i = done; i < end; i++)
-            m[i] = wide_max(row_x(job, first + i), classes);
+        if (copies)
+            widen_rows(job, first + done, end - done, copy);
+        for (int i = done; i < end; i++) {
+            x[i] = copies ? (const char *)(copy + (i - done) * classes)
+                          : row_x(job, first + i, 0, classes).p;
+            m[i] = wide_max((const io *)x[i], classes);
+        }
         for (int i = done; i < end; i++) {
             const ptrdiff_t row = first + i;
-            const wide_part w = {row_x(job, row), labels_at(job, row, 0), classes,
-                                 near * job->x.stride[2], m[i], row_out(job, &job->out, row)};
+            const ptrdiff_t back = copies ? row_x(job, row, 0, classes).p - x[i] : 0;
+            const wide_part w = {{x[i], IO_TYPE, classes}, labels_at(job, row, 0),
+                                 back + near * job->x.stride[2], m[i],
+                                 row_store(job, row, 0, kept + i * classes)};
             wide_block(&w, p, i, op);
         }
     }
 }
 
 /* Rows of one block: n of them, at most VL, one row end for all. */
-CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, int op)
+CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, io *kept, int op)
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
     group g;
@@ -272,27 +409,30 @@ CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, int op)
     row_end z;
     group_set(&g, job, first, n, op);
     memset(&p, 0, sizeof p);
-    wide_reduce_rows(job, first, n, &p, op);
+    wide_reduce_rows(job, first, n, &p, kept, op);
     const totals t = single_block(&p, op_is_dense(op));
     end_row(&z, &t, op_is_dense(op));
     if (job->value.data)
         put_values(job, &g, row_value(&z, &g.loss, label_logits(&g, op), op));
     if (op == CE_LOG_SOFTMAX) {
         const ext L = log1p_of(&z);
-        for (int i = 0; i < n; i++)
-            wide_log_softmax(row_x(job, first + i), vec_lane(z.m, i), vec_lane(x_hi(L), i),
-                             vec_lane(x_lo(L), i), classes, row_out(job, &job->out, first + i));
+        for (int i = 0; i < n; i++) {
+            const logit_run x = row_x(job, first + i, 0, classes);
+            wide_log_softmax_of(&x, vec_lane(z.m, i), vec_lane(x_hi(L), i), vec_lane(x_lo(L), i),
+                                row_out(job, &job->out, first + i, 0));
+        }
     }
     if (!op_stores_exp(op))
         return;
     finish lanes;
     exact_entries x;
-    finish_set(&lanes, &z, &g.gradient, NULL, op);
+    finish_set(&lanes, &z, &g.gradient, &g.hessian, NULL, op);
     entries_set(&x, &z, &g, op);
     for (int i = 0; i < n; i++) {
         const finish q = finish_lane(&lanes, i, op);
-        wide_finish(&q, labels_at(job, first + i, 0), classes, row_out(job, &job->out, first + i),
-                    row_out(job, &job->hessian, first + i), op);
+        const ptrdiff_t row = first + i;
+        wide_results(job, row, 0, classes, row_store(job, row, 0, kept + i * classes), p.m[i], &q,
+                     op);
         if (op_marks_top(op))
             put_top_entries(job, &g, &x, i, (ptrdiff_t)p.at[i], op);
     }
@@ -320,10 +460,12 @@ CE_INLINE void wide_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, block_
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
     const ptrdiff_t from = b * block_size(classes);
     const ptrdiff_t n = block_end(classes, from) - from;
-    const io *x = row_x(job, row) + from;
-    io *out = row_out(job, &job->out, row);
-    const wide_part w = {x, labels_at(job, row, from), n, n * (ptrdiff_t)sizeof(io),
-                         wide_max(x, n), out ? out + from : NULL};
+    CE_ALIGN64 io copy[CE_BLOCK];
+    logit_run x = row_x(job, row, from, n);
+    const char *next = x.p + n * type_size(x.type);
+    const real m = wide_max_of(&x, copy);
+    const wide_part w = {x, labels_at(job, row, from), next - x.p, m,
+                         row_store(job, row, from, NULL)};
     wide_block(&w, s->part + b / VL, (int)(b % VL), op);
 }
 
@@ -374,18 +516,17 @@ CE_INLINE void wide_scale(const ce_job *job, ptrdiff_t row, ptrdiff_t b, const b
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], from = b * block_size(classes);
     const ptrdiff_t n = block_end(classes, from) - from;
-    io *out = row_out(job, &job->out, row) + from;
     if (op == CE_LOG_SOFTMAX) {
+        const logit_run x = row_x(job, row, from, n);
         const ext L = log1p_of(&s->z);
-        wide_log_softmax(row_x(job, row) + from, s->z.m, x_hi(L), x_lo(L), n, out);
+        wide_log_softmax_of(&x, s->z.m, x_hi(L), x_lo(L), row_out(job, &job->out, row, from));
         return;
     }
     real m[VL];
     v_store_real(m, v_set1(s->part[b / VL].m[b % VL]));
     finish q;
-    finish_set(&q, &s->z, &s->g.gradient, m, op);
-    io *hessian = row_out(job, &job->hessian, row);
-    wide_finish(&q, labels_at(job, row, from), n, out, hessian ? hessian + from : NULL, op);
+    finish_set(&q, &s->z, &s->g.gradient, &s->g.hessian, m, op);
+    wide_results(job, row, from, n, row_store(job, row, from, NULL), m[0], &q, op);
 }
 
 CE_ONCE void wide_exact(const ce_job *job, const block_state *s, int op)
@@ -399,11 +540,13 @@ CE_ONCE void wide_exact(const ce_job *job, const block_state *s, int op)
 /* Rows of one block, VL at a time while their e_j fit. */
 CE_INLINE void wide_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int op)
 {
-    const ptrdiff_t fit = WIDE_GROUP_BYTES / (job->shape[CE_CLASS_AXIS] * (ptrdiff_t)sizeof(io));
+    CE_ALIGN64 io kept[WIDE_KEPT_BYTES / sizeof(io)];
+    const ptrdiff_t bytes = is_io(&job->out) ? WIDE_GROUP_BYTES : WIDE_KEPT_BYTES;
+    const ptrdiff_t fit = bytes / (job->shape[CE_CLASS_AXIS] * (ptrdiff_t)sizeof(io));
     const ptrdiff_t most = fit < 1 ? 1 : fit < VL ? fit : VL;
     for (ptrdiff_t row = row0, n; row < row1; row += n) {
         n = group_rows(job, row, row1, most);
-        wide_group(job, row, (int)n, op);
+        wide_group(job, row, (int)n, kept, op);
     }
 }
 

@@ -56,13 +56,13 @@
 
 #if defined(__clang__)
 #define CE_TARGET_AVX2 \
-    CE_PRAGMA(clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function))
+    CE_PRAGMA(clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function))
 #define CE_TARGET_AVX512 \
     CE_PRAGMA(clang attribute push( \
         __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma"))), apply_to = function))
 #define CE_TARGET_END CE_PRAGMA(clang attribute pop)
 #else
-#define CE_TARGET_AVX2 CE_PRAGMA(GCC push_options) CE_PRAGMA(GCC target("avx2,fma"))
+#define CE_TARGET_AVX2 CE_PRAGMA(GCC push_options) CE_PRAGMA(GCC target("avx2,fma,f16c"))
 #define CE_TARGET_AVX512 \
     CE_PRAGMA(GCC push_options) CE_PRAGMA(GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma"))
 #define CE_TARGET_END CE_PRAGMA(GCC pop_options)
