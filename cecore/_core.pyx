@@ -104,6 +104,10 @@ _DLPACK_KINDS = {(0, 8): "|i1", (0, 16): "<i2", (0, 32): "<i4", (0, 64): "<i8",
                  (2, 16): "<f2", (2, 32): "<f4", (2, 64): "<f8",
                  (_DLPACK_BFLOAT, 16): "<u2", (6, 8): "|b1"}
 
+ctypedef fused real:
+    float
+    double
+
 # Arrays of any type, seen as bytes: four axes and the bytes of one element.
 ctypedef const unsigned char[:, :, :, :, :] any_view
 ctypedef unsigned char[:, :, :, :, :] any_result

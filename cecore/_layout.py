@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from cecore import _core
-from cecore._arrays import AnyArray, Shape, is_bfloat16
+from cecore._arrays import AnyArray, Shape, is_bfloat16, loss_dtypes
 from cecore.threads import get_num_threads
 
 # The order of ce_op in include/cecore.h; a loss is followed by its gradient and its Hessian.
@@ -91,7 +91,7 @@ def _run_parts(job: Job, axes: tuple[int, ...], axis: int) -> float:
     x = job.x
     if job.want_total:
         rows = tuple(n for a, n in enumerate(x.shape) if a not in axes)
-        values = np.empty(rows, x.dtype)
+        values = np.empty(rows, loss_dtypes(x)[0])
         _run_parts(replace(job, value=values, want_total=False), axes, axis)
         width = math.prod(x.shape[a] for a in axes)
         return _core.total_of_values(values.reshape(-1), width)

@@ -332,6 +332,7 @@ def run_plain(int op, logits, axis, labels, reduction, bint wants_value, bint wa
     if not _prepare(&job, logits, axis, labels, &x, &y):
         return None
     job.denominator = _denominator(&job, reduction)
+    job.hessian_factor = 1.0
     if job.denominator == 0.0:
         return None
     job.threads = 1 if ce_is_small(&job) else num_threads()
