@@ -61,6 +61,11 @@ cdef extern from "cecore.h" nogil:
     ptrdiff_t ce_find_bad(const ce_array *, const ptrdiff_t *, ce_check, ptrdiff_t, int)
     double ce_total(const char *, ce_type, ptrdiff_t, ptrdiff_t)
     double ce_sum(const ce_array *, const ptrdiff_t *)
+    ctypedef struct ce_stream:
+        char *data
+        ptrdiff_t bytes
+        int written
+    void ce_probe(const ce_stream *, int, ptrdiff_t, ptrdiff_t, int)
     int ce_max_threads()
     int ce_usable_cpus()
     const char *ce_threading()
@@ -252,6 +257,24 @@ def from_dlpack(value, str name):
         "data": (<size_t>tensor.data + tensor.byte_offset, True),
     }
     return memory, tensor.dtype.code == _DLPACK_BFLOAT
+
+
+def probe(reads, writes, ptrdiff_t rows, ptrdiff_t classes, int threads):
+    """Read these byte arrays and fill those with zeros, as a job of that shape would: at most 8."""
+    cdef ce_stream streams[8]
+    cdef const unsigned char[::1] source
+    cdef unsigned char[::1] target
+    cdef int n = 0
+    if len(reads) + len(writes) > 8:
+        raise ValueError(f"There are {len(reads) + len(writes)} arrays, wanted at most 8.")
+    for source in reads:
+        streams[n] = ce_stream(<char *>&source[0], source.shape[0], False)
+        n += 1
+    for target in writes:
+        streams[n] = ce_stream(<char *>&target[0], target.shape[0], True)
+        n += 1
+    with nogil:
+        ce_probe(streams, n, rows, classes, threads)
 
 
 def isa():

@@ -95,6 +95,17 @@ double ce_total(const char *values, ce_type type, ptrdiff_t units, ptrdiff_t wid
 /* Sum of all elements, in a fixed order, as if added exactly and rounded once. */
 double ce_sum(const ce_array *a, const ptrdiff_t shape[CE_AXES]);
 
+/* A run of memory that ce_probe reads, or fills with zeros. */
+typedef struct {
+    char *data;
+    ptrdiff_t bytes;
+    int written;
+} ce_stream;
+
+/* Read and write whole streams and compute nothing, with the chunks and threads of a job of `rows`
+ * rows of `classes`, or of that many elements and classes = 1: what its memory traffic costs. */
+void ce_probe(const ce_stream *streams, int n, ptrdiff_t rows, ptrdiff_t classes, int threads);
+
 /* Threads that OpenMP would use by itself; 1 without it, and in a forked child. */
 int ce_max_threads(void);
 

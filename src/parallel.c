@@ -13,6 +13,7 @@
 #include "check.h"
 #include "dispatch.h"
 #include "pool.h"
+#include "probe.h"
 #include "vec/target.h"
 
 #ifdef CECORE_OPENMP
@@ -375,4 +376,28 @@ ptrdiff_t ce_find_bad(const ce_array *a, const ptrdiff_t shape[CE_AXES], ce_chec
              threads_for(threads, n));
     job_ended(n);
     return s.found == PTRDIFF_MAX ? -1 : s.found;
+}
+
+typedef struct {
+    const ce_stream *streams;
+    int n;
+    ptrdiff_t parts;
+} traffic;
+
+static void move_part(void *task, ptrdiff_t i)
+{
+    const traffic *t = task;
+    ce_probe_part(t->streams, t->n, i, t->parts);
+}
+
+void ce_probe(const ce_stream *streams, int n, ptrdiff_t rows, ptrdiff_t classes, int threads)
+{
+    const ptrdiff_t work = rows * (classes + (classes > 1 ? ROW_WORK : 0));
+    const int used = threads_for(threads, work);
+    const ptrdiff_t size = piece_of(rows, chunk_of(classes), used);
+    traffic t = {streams, n, (rows + size - 1) / size};
+    if (used > 1 && t.parts < 4 * used) /* few rows, whose blocks are shared */
+        t.parts = (rows * classes + CHUNK_ELEMENTS - 1) / CHUNK_ELEMENTS;
+    ce_share(move_part, &t, t.parts, used);
+    job_ended(work);
 }
