@@ -74,8 +74,12 @@ accuracy: .venv/test .venv/accuracy ## All of it, beside other libraries, into d
 	-$(BIN)/python -m tests.accuracy samples
 	$(BIN)/python -m tests.accuracy.page build/accuracy_exhaustive.json build/accuracy_samples.json
 
-bench: .venv/bench ## Time loss and gradient beside the peers
-	$(BIN)/python bench/first_figures.py
+# Options go in ARGS: make bench ARGS="--quick", ARGS=--continue after an interruption, ARGS=--docs.
+bench: .venv/bench ## Speed beside the peers and the memory's own: 25 minutes; ARGS="--quick --peers torch"
+	$(BIN)/cecore bench $(ARGS)
+
+bench-check: .venv/bench ## The targets of bench/targets.toml, medians of 5 processes: an hour; ARGS="--processes 1"
+	$(BIN)/cecore bench --check --into build/bench-check $(ARGS)
 
 lint: .venv/lint ## ruff, and the C sources: ASCII and without a compiler warning
 	$(BIN)/ruff check
@@ -134,4 +138,4 @@ clean: ## Remove everything that was built, .venv included
 	$(BIN)/pip install -q 'cecore[$*]'
 	@touch $@
 
-.PHONY: help demo test test-isa boosting boost-oldest docs-plots bench-boosting build soak coexist digests ulp exhaustive accuracy bench lint types docs-check serial asan tsan wheel wheel-test clean
+.PHONY: help demo test test-isa boosting boost-oldest docs-plots bench-boosting build soak coexist digests ulp exhaustive accuracy bench bench-check lint types docs-check serial asan tsan wheel wheel-test clean

@@ -29,8 +29,8 @@ import xgboost
 import cecore as ce
 import cecore.lightgbm
 import cecore.xgboost
-import machine
-from readme import markdown_table, rewrite_block
+from cecore._bench import machine
+from cecore._bench.readme import markdown_table, rewrite_block
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGETS = tomllib.loads((ROOT / "bench" / "targets.toml").read_text())["boosting"]

@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 import cecore as ce
-from machine import versions
-from readme import markdown_table, rewrite_block
+from cecore._bench.machine import versions
+from cecore._bench.readme import markdown_table, rewrite_block
 
 LOGITS = np.array([[20, 0]], dtype=np.float32)
 LABELS = np.array([0])

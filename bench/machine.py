@@ -1,4 +1,4 @@
-"""What a figure depends on besides the code: CPU, pages, threads' environment, versions."""
+"""What a figure depends on besides the code: CPU, caches, pages, threads' environment, versions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from pathlib import Path
 
 import cecore as ce
 
-LIBRARIES = ("cecore", "numpy", "scipy", "scikit-learn", "torch")
-ENVIRONMENT = ("OMP_", "GOMP_", "KMP_", "MKL_", "CECORE_", "THP_")
+LIBRARIES = (
+    "cecore", "numpy", "scipy", "scikit-learn", "torch", "jax", "onnxruntime", "numba", "ml_dtypes",
+)  # fmt: skip
+ENVIRONMENT = ("OMP_", "GOMP_", "KMP_", "MKL_", "XLA_", "CECORE_", "THP_")
 _PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _CPUS = Path("/proc/cpuinfo")
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+_USUAL_CACHE = 32 << 20
 
 
 def _cpu() -> str:
@@ -24,6 +28,13 @@ def _cpu() -> str:
 def _huge_pages() -> str:
     """The setting in force: the word in brackets in "always [madvise] never"."""
     return _PAGES.read_text().split("[")[1].split("]")[0] if _PAGES.exists() else "unknown"
+
+
+def last_level_cache() -> int:
+    """Bytes of the largest cache that a core reaches; 32 MiB where the system does not say."""
+    sizes = [path.read_text().strip() for path in _CACHES.glob("index*/size")]
+    kilobytes = [int(size[:-1]) for size in sizes if size.endswith("K")]
+    return max(kilobytes) << 10 if kilobytes else _USUAL_CACHE
 
 
 def versions(libraries: tuple[str, ...] = LIBRARIES) -> dict[str, str]:
@@ -40,6 +51,7 @@ def describe() -> dict[str, str]:
     settings = [f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith(ENVIRONMENT)]
     return {
         "CPU": f"{_cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+        "last-level cache": f"{last_level_cache() / 2**20:g} MiB",
         "huge pages": _huge_pages(),
         "environment": " ".join(settings) or "no OpenMP setting",
         "Python": platform.python_version(),

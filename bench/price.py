@@ -25,9 +25,9 @@ from time import perf_counter
 import numpy as np
 
 import cecore as ce
-import machine
-from readme import markdown_table, rewrite_block
-from report import plural
+from cecore._bench import machine
+from cecore._bench.readme import markdown_table, rewrite_block
+from cecore._bench.report import plural
 
 HERE = Path(__file__).resolve().parent
 TARGETS = tomllib.loads((HERE / "targets.toml").read_text())["price"]

@@ -1,41 +1,99 @@
 """Interleaved timing: every contender is timed once a round, so drift and noise meet all alike.
 
-A sample is one call, timed hot: right before it the contender runs untimed for WARM_SECONDS.
-That wakes its own threads and lets those of the contender before it go to sleep; without it an
-OpenMP runtime that still spins takes a core from the next one.
+A sample is one call, or the mean of a series of short ones, timed hot: right before it the
+contender runs untimed for WARM_SECONDS. That wakes its own threads and lets those of the contender
+before it go to sleep; without it an OpenMP runtime that still spins takes a core from the next one.
+Only calls of more than LONG_SECONDS are not run twice. `after_pause` times single calls that follow
+a sleep instead.
+
+pyperf, the well-kept library for this, times one function a process and warms it up there; that
+contenders alternate in one process, which is what makes their ratio hold on a shared machine, is
+what it does not do.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from itertools import repeat
 from statistics import median
 from typing import NamedTuple
 
 WARM_SECONDS = 0.01
+SERIES_SECONDS = 0.0005
+LONG_SECONDS = 0.1
+PAUSE_SECONDS = 0.02
+LEAST = 3  # samples of a contender, however slow
+
+Call = Callable[[], object]
 
 
 class Times(NamedTuple):
-    """Milliseconds."""
+    """Milliseconds a call."""
 
     median: float
     minimum: float
     maximum: float
 
 
-def _sample(call: Callable[[], object]) -> float:
-    warm_until = time.perf_counter() + WARM_SECONDS
-    call()
-    while time.perf_counter() < warm_until:
-        call()
+def _seconds(call: Call, calls: int = 1) -> float:
     start = time.perf_counter()
-    call()
-    return (time.perf_counter() - start) * 1e3
+    for _ in repeat(None, calls):
+        call()
+    return (time.perf_counter() - start) / calls
 
 
-def interleave(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Times]:
+def _warm(call: Call) -> float:
+    """Run for WARM_SECONDS, and once at least; return the seconds of a call."""
+    start = time.perf_counter()
+    calls = 0
+    while not calls or time.perf_counter() < start + WARM_SECONDS:
+        call()
+        calls += 1
+    return (time.perf_counter() - start) / calls
+
+
+def _hot_sample(call: Call, last: float) -> float:
+    """`last` is the sample before this one, 0 for the first."""
+    if last > LONG_SECONDS:
+        return _seconds(call)
+    return _seconds(call, max(1, int(SERIES_SECONDS / _warm(call))))
+
+
+def _paused_sample(call: Call, _: float) -> float:
+    time.sleep(PAUSE_SECONDS)
+    return _seconds(call)
+
+
+def _interleave(
+    contenders: Mapping[str, Call],
+    rounds: int,
+    budget: float,
+    sample: Callable[[Call, float], float],
+) -> dict[str, Times]:
     samples: dict[str, list[float]] = {name: [] for name in contenders}
+    spent = dict.fromkeys(contenders, 0.0)
     for _ in range(rounds):
         for name, call in contenders.items():
-            samples[name].append(_sample(call))
-    return {name: Times(median(ms), min(ms), max(ms)) for name, ms in samples.items()}
+            taken = samples[name]
+            if len(taken) >= LEAST and spent[name] > budget:
+                continue
+            start = time.perf_counter()
+            taken.append(sample(call, taken[-1] if taken else 0.0))
+            spent[name] += time.perf_counter() - start
+    return {
+        name: Times(*(1e3 * s for s in (median(taken), min(taken), max(taken))))
+        for name, taken in samples.items()
+    }
+
+
+def interleave(
+    contenders: Mapping[str, Call], rounds: int, budget: float = float("inf")
+) -> dict[str, Times]:
+    """Time hot calls; who has spent `budget` seconds and has LEAST samples takes no more."""
+    return _interleave(contenders, rounds, budget, _hot_sample)
+
+
+def after_pause(contenders: Mapping[str, Call], rounds: int) -> dict[str, Times]:
+    """Time calls that come PAUSE_SECONDS after the last one."""
+    return _interleave(contenders, rounds, float("inf"), _paused_sample)

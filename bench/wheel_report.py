@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from readme import markdown_table, rewrite_block
+from cecore._bench.readme import markdown_table, rewrite_block
 
 ROOT = Path(__file__).resolve().parent.parent
 FOUND = ROOT / "build" / "wheel"

@@ -6,13 +6,10 @@ Run `make demo`, or, with what it compares with installed, `python examples/demo
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import numpy as np
 
 import cecore as ce
-
-sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
 
 try:
     from sklearn import datasets
@@ -29,10 +26,8 @@ except ModuleNotFoundError as error:
         f"{error.name} is not installed: run make demo, which installs them."
     )
 
-import confident_row
-import peers
-import shapes
-from timing import interleave
+from cecore._bench import confident_row, peers, shapes
+from cecore._bench.timing import interleave
 
 PASTE = """\
 import numpy as np, cecore as ce
@@ -106,8 +101,8 @@ def show_speed() -> None:
     print(f"{'':<16}{'cecore':>12}{'NumPy':>24}{'scikit-learn':>24}")
     for name in ("200k x 100", "512 x 32000"):
         logits, labels = shapes.logits_and_labels(shapes.BY_NAME[name], "float32")
-        case = peers.Case("loss + gradient", logits, labels, threads)
-        calls = peers.contenders(case, (peers.cecore_calls, peers.numpy_calls, peers.sklearn_calls))
+        problem = peers.Problem("loss + gradient", logits, labels, threads)
+        calls = peers.contenders(problem, ("cecore", "NumPy", "scikit-learn"))
         peers.check_answers(calls, logits.dtype)
         times = interleave(calls, rounds=7)
         ours = times[peers.OURS].median

@@ -1,0 +1,190 @@
+"""`cecore bench`: cecore, its peers and the memory's own speed, interleaved; about 25 minutes.
+
+    cecore bench --quick                   a first look, under two minutes
+    cecore bench --operation softmax --shape "1M x 3" --peers torch
+    cecore bench --continue                what an interrupted run left to do
+    cecore bench --check                   the targets, as medians of 5 processes
+    cecore bench --report --docs           the stored figures again; into a clone's docs/
+
+Peers are measured where they are installed: pip install 'cecore[bench]'. Every result is stored as
+soon as it is there, in the folder of --into.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cecore as ce
+from cecore._bench import cases, machine, report, shapes
+from cecore._bench.cases import Case
+from cecore._bench.peers import PEERS
+from cecore._bench.results import Measured, Result, Store, load, result_from_json, result_to_json
+from cecore._bench.targets import named, verdicts
+
+# Rounds, and the seconds after which a contender takes no more samples.
+_EFFORT = {"full": (7, 0.3), "check": (5, 0.2), "quick": (3, 0.2)}
+_CHECK_PROCESSES = 5
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `cecore bench`."""
+    parser.description = __doc__
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    names = list(shapes.BY_NAME)
+    parser.add_argument("--quick", action="store_true", help="a few cases, a few samples")
+    parser.add_argument("--check", action="store_true", help="what the targets name")
+    parser.add_argument("--operation", nargs="+", choices=cases.OPERATIONS)
+    parser.add_argument("--shape", nargs="+", choices=names, metavar="SHAPE", help=str(names))
+    parser.add_argument("--dtype", nargs="+", choices=cases.DTYPES)
+    parser.add_argument("--order", nargs="+", choices=shapes.ORDERS)
+    parser.add_argument("--labels", nargs="+", choices=("sparse", "dense"))
+    parser.add_argument("--state", nargs="+", choices=cases.STATES)
+    parser.add_argument("--threads", nargs="+", type=int, help="default: 1, and all")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, help="default: all installed")
+    parser.add_argument("--rounds", type=int, help="samples a contender")
+    parser.add_argument("--processes", type=int, help="figures are medians over them")
+    parser.add_argument("--into", type=Path, default=Path("build", "bench"), metavar="FOLDER")
+    parser.add_argument("--continue", dest="keep", action="store_true", help="a run cut short")
+    parser.add_argument("--report", action="store_true", help="measure nothing: stored figures")
+    parser.add_argument("--docs", action="store_true", help="write docs/ and README.md of a clone")
+    parser.add_argument("--list", action="store_true", help="only name the cases")
+
+
+def selected(options: argparse.Namespace) -> list[Case]:
+    threads = options.threads or sorted({1, ce.get_num_threads()})
+    chosen = cases.plan(threads)
+    if options.quick:
+        chosen = cases.quick(chosen)
+    if options.check:
+        chosen = named(chosen)
+    wanted = {
+        "operation": options.operation, "dtype": options.dtype, "order": options.order,
+        "labels": options.labels, "state": options.state,
+    }  # fmt: skip
+    return [
+        case
+        for case in chosen
+        if all(not values or getattr(case, name) in values for name, values in wanted.items())
+        and (not options.shape or case.shape.name in options.shape)
+    ]
+
+
+def _effort(options: argparse.Namespace) -> tuple[int, float]:
+    rounds, budget = _EFFORT["quick" if options.quick else "check" if options.check else "full"]
+    return options.rounds or rounds, budget
+
+
+def _cpus(threads: int) -> set[int]:
+    """As many of the process's CPUs as there are to be threads."""
+    return set(sorted(os.sched_getaffinity(0))[-threads:])
+
+
+def _worker(request: dict[str, Any], threads: int, into: Path) -> Iterator[Result]:
+    """The results of a process, as they come."""
+    pin = hasattr(os, "sched_setaffinity")
+    cpus = _cpus(threads) if pin else set()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cecore._bench.worker"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(into / "numba"), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        preexec_fn=(lambda: os.sched_setaffinity(0, cpus)) if pin else None,
+    )  # fmt: skip
+    with process:
+        try:
+            process.stdin.write(json.dumps(request))
+            process.stdin.close()
+            for line in process.stdout:
+                if line.startswith('{"case"'):
+                    yield result_from_json(json.loads(line))
+        finally:
+            process.kill()
+
+
+def _measured(
+    wanted: Sequence[Case], settings: dict[str, Any], into: Path, worker: Callable[..., Any]
+) -> Iterator[Result]:
+    """A result for every case; where the process dies, for that case too, and another goes on."""
+    left = list(wanted)
+    while left:
+        threads = left[0].threads
+        group = [case for case in left if case.threads == threads]
+        request = {**settings, "cases": [cases.to_json(case) for case in group]}
+        done = 0
+        for result in worker(request, threads, into):
+            done += 1
+            yield result
+        if done < len(group):
+            yield Result(group[done], {}, failed="the process died")
+            done += 1
+        left = [case for case in left if case not in group[:done]]
+
+
+def measure(options: argparse.Namespace, about: dict[str, str]) -> list[list[Result]]:
+    """The results of each process, with a line of progress a case."""
+    wanted = selected(options)
+    processes = options.processes or (_CHECK_PROCESSES if options.check else 1)
+    rounds, budget = _effort(options)
+    libraries = ["cecore", *(PEERS if options.peers is None else options.peers)]
+    settings = {"rounds": rounds, "budget": budget, "libraries": libraries}
+    begin = time.monotonic()
+    found = []
+    for k in range(processes):
+        store = Store(options.into / f"run-{k + 1}.jsonl", about, options.keep)
+        known = {result.case for result in store.results}
+        left = [case for case in wanted if case not in known]
+        for i, result in enumerate(_measured(left, settings, options.into, _worker)):
+            store.add(result)
+            minutes, seconds = divmod(int(time.monotonic() - begin), 60)
+            where = f"{minutes:2}:{seconds:02} process {k + 1}/{processes}"
+            print(f"{where} {len(known) + i + 1}/{len(wanted)}  {result.case}: {result}",
+                  flush=True)  # fmt: skip
+        found.append([result for result in store.results if result.case in wanted])
+    return found
+
+
+def _stored(into: Path) -> tuple[dict[str, str], list[list[Result]]]:
+    paths = sorted(into.glob("run-*.jsonl"))
+    if not paths:
+        raise SystemExit(f"There are no figures in {into}: run `cecore bench` first.")
+    loaded = [load(path) for path in paths]
+    return loaded[0][0], [results for _, results in loaded]
+
+
+def main(options: argparse.Namespace) -> None:
+    if options.list:
+        print(*selected(options), sep="\n")
+        return
+    if options.report:
+        about, runs = _stored(options.into)
+    else:
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # huge pages for torch
+        about = machine.describe()
+        about["rounds"] = f"{_effort(options)[0]}, medians"
+        about["command"] = f"cecore {shlex.join(sys.argv[1:])}"
+        print(report.bullets(about), flush=True)
+        runs = measure(options, about)
+        stored = [[result_to_json(result) for result in results] for results in runs]
+        path = options.into / "results.json"
+        path.write_text(json.dumps({"machine": about, "processes": stored}, indent=1) + "\n")
+        print(f"written: {path}")
+    found = Measured(runs)
+    about |= report.roofline(found)
+    if not options.check:
+        print(*(line for case in found.cases for line in report.text_lines(found.result(case))),
+              sep="\n")  # fmt: skip
+    among = list(dict.fromkeys(result.case for results in runs for result in results))
+    judged = list(verdicts(among, found))
+    print("\nTargets", *report.verdict_lines(judged), sep="\n")
+    if options.docs:
+        from cecore._bench import page
+
+        page.write(found, judged, about)
