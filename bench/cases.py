@@ -94,7 +94,7 @@ def _calls(threads: int) -> Iterator[Case]:
 
 
 def plan(threads: Sequence[int]) -> list[Case]:
-    """All cases, by threads, neighbours on the same arrays; layouts and pauses with most threads."""
+    """All cases by threads, neighbours on the same arrays; layouts and pauses with most threads."""
     cases: list[Case] = []
     for n in threads:
         parts = [_rows, _elements, _halves]

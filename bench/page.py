@@ -8,7 +8,7 @@ from pathlib import Path
 from cecore._bench import pictures, report
 from cecore._bench.readme import rewrite_block
 from cecore._bench.results import Measured
-from cecore._bench.targets import Verdict
+from cecore._bench.targets import Verdict, reached
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,5 +47,5 @@ def write(
     kept = "CPU", "versions", "command"
     lines = [f"{key}: {about[key]}" for key in kept] + [report.plural(most)]
     table = report.key_table(found, most)
-    reached = f"{sum(v.passed for v in verdicts)} of {len(verdicts)} targets are reached."
-    rewrite_block("speed", command, "\n\n".join([table, "; ".join(lines) + ".", reached]), readme)
+    parts = table, "; ".join(lines) + ".", reached(verdicts)
+    rewrite_block("speed", command, "\n\n".join(parts), readme)

@@ -52,9 +52,9 @@ def by_classes(found: Measured, threads: Sequence[int]) -> Any:
     return figure
 
 
-def _shapes_down(panel: Any, results: Sequence[Result]) -> dict[str, int]:
+def _shapes_down(panel: Any, *results: Sequence[Result]) -> dict[str, int]:
     """One line a shape, the first on top."""
-    measured = {result.case.shape.name for result in results}
+    measured = {result.case.shape.name for some in results for result in some}
     names = [shape.name for shape in shapes.SHAPES if shape.name in measured]
     panel.set_yticks(range(len(names)), names)
     panel.invert_yaxis()
@@ -67,7 +67,7 @@ def of_probe(found: Measured, threads: int) -> Any:
     figure, axes = _panels([f"{dtype}, {plural(threads)}" for dtype in dtypes], 3.8)
     for panel, dtype in zip(axes, dtypes):
         results = {op: _results(found, op, dtype, threads) for op in OPERATIONS}
-        place = _shapes_down(panel, sum(results.values(), []))
+        place = _shapes_down(panel, *results.values())
         for i, (operation, some) in enumerate(results.items()):
             percents = [100 * result.ratio(PROBE) for result in some]
             places = [place[result.case.shape.name] for result in some]
@@ -86,9 +86,7 @@ def against_peers(found: Measured, threads: int) -> Any:
         results = _results(found, operation, "float32", threads)
         place = _shapes_down(panel, results)
         for result in results:
-            for name in result.times:
-                if name == PROBE or name.startswith("cecore"):
-                    continue
+            for name in result.peers():
                 i = colors.setdefault(name, len(colors))
                 known = f"_{name}" if name in panel.get_legend_handles_labels()[1] else name
                 style = f"C{i % 10}{_MARKERS[i % len(_MARKERS)]}"
@@ -97,9 +95,7 @@ def against_peers(found: Measured, threads: int) -> Any:
         panel.axvline(1, color="0.4", linewidth=1)
         panel.set(xscale="log", xlabel="times as long as cecore")
     handles = {
-        label: handle
-        for panel in axes
-        for handle, label in zip(*panel.get_legend_handles_labels())
+        label: handle for panel in axes for handle, label in zip(*panel.get_legend_handles_labels())
     }
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5)
     return figure

@@ -34,7 +34,6 @@ def text_lines(result: Result) -> Iterator[str]:
 def verdict_lines(verdicts: Sequence[Verdict]) -> Iterator[str]:
     for v in verdicts:
         yield f"  {v.case:<58} {v.wanted:<52} {v}"
-    yield f"  {sum(v.passed for v in verdicts)} of {len(verdicts)} targets reached"
 
 
 def bullets(about: Mapping[str, str]) -> str:
@@ -177,4 +176,5 @@ def key_table(found: Measured, threads: int) -> str:
 
 
 def _key_cell(result: Result) -> str:
-    return f"{duration(result.times[OURS].median)}, {result.ratio(PROBE):.0%}, {_against_best(result)}"
+    ours = duration(result.times[OURS].median)
+    return ", ".join(filter(None, (ours, f"{result.ratio(PROBE):.0%}", _against_best(result))))

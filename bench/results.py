@@ -31,16 +31,19 @@ class Result(NamedTuple):
         """How many times as long as ours the other takes."""
         return self.times[other].median / self.times[ours].median
 
-    def fastest_peer(self, among: Sequence[str] = ()) -> str | None:
-        """Of all peers, or of these; what compares with `out=` is no fresh result."""
+    def peers(self) -> list[str]:
+        """Those whose times compare with our `out=`: not the ones with a fresh result."""
         own = PROBE, SERIAL
-        peers = {
-            name: t.median
-            for name, t in self.times.items()
-            if (name in among if among else name not in own and "fresh" not in name)
-            and (among or not name.startswith(OURS))
-        }
-        return min(peers, key=peers.get, default=None)
+        return [
+            name
+            for name in self.times
+            if name not in own and not name.startswith(OURS) and "fresh" not in name
+        ]
+
+    def fastest_peer(self, among: Sequence[str] = ()) -> str | None:
+        """Of all peers, or of these names, which may be of our own calls too."""
+        names = [name for name in among if name in self.times] if among else self.peers()
+        return min(names, key=lambda name: self.times[name].median, default=None)
 
     def nanoseconds(self, name: str = OURS) -> float:
         """An element."""
@@ -87,20 +90,26 @@ class Store:
     def __init__(self, path: Path, about: Mapping[str, str], keep: bool) -> None:
         self._path = path
         self.results: list[Result] = []
+        path.parent.mkdir(parents=True, exist_ok=True)
         if keep and path.exists():
             found, self.results = load(path)
             if found != about:
                 raise SystemExit(
                     f"{path} is of another machine or other settings: start without --continue."
                 )
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(about) + "\n")
+        lines = [json.dumps(about), *map(_line, self.results)]
+        whole = path.with_suffix(".new")
+        whole.write_text("\n".join(lines) + "\n")
+        whole.replace(path)
 
     def add(self, result: Result) -> None:
         self.results.append(result)
         with self._path.open("a") as file:
-            file.write(json.dumps(result_to_json(result)) + "\n")
+            file.write(_line(result) + "\n")
+
+
+def _line(result: Result) -> str:
+    return json.dumps(result_to_json(result))
 
 
 def load(path: Path) -> tuple[dict[str, str], list[Result]]:

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from cecore._bench import cases, machine, report, shapes
 from cecore._bench.cases import Case
 from cecore._bench.peers import PEERS
 from cecore._bench.results import Measured, Result, Store, load, result_from_json, result_to_json
-from cecore._bench.targets import named, verdicts
+from cecore._bench.targets import named, reached, verdicts
 
 # Rounds, and the seconds after which a contender takes no more samples.
 _EFFORT = {"full": (7, 0.3), "check": (5, 0.2), "quick": (3, 0.2)}
@@ -83,21 +84,29 @@ def _effort(options: argparse.Namespace) -> tuple[int, float]:
     return options.rounds or rounds, budget
 
 
-def _cpus(threads: int) -> set[int]:
-    """As many of the process's CPUs as there are to be threads."""
-    return set(sorted(os.sched_getaffinity(0))[-threads:])
+@contextmanager
+def _fewer_cpus(threads: int) -> Iterator[None]:
+    """As many CPUs as there are to be threads, for the processes that are started meanwhile."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cpus = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(cpus)[-threads:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cpus)
 
 
 def _worker(request: dict[str, Any], threads: int, into: Path) -> Iterator[Result]:
     """The results of a process, as they come."""
-    pin = hasattr(os, "sched_setaffinity")
-    cpus = _cpus(threads) if pin else set()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cecore._bench.worker"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        env={**os.environ, "NUMBA_CACHE_DIR": str(into / "numba"), "TF_CPP_MIN_LOG_LEVEL": "3"},
-        preexec_fn=(lambda: os.sched_setaffinity(0, cpus)) if pin else None,
-    )  # fmt: skip
+    environment = {"NUMBA_CACHE_DIR": str(into / "numba"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with _fewer_cpus(threads):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cecore._bench.worker"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, **environment},
+        )  # fmt: skip
     with process:
         try:
             process.stdin.write(json.dumps(request))
@@ -183,7 +192,7 @@ def main(options: argparse.Namespace) -> None:
               sep="\n")  # fmt: skip
     among = list(dict.fromkeys(result.case for results in runs for result in results))
     judged = list(verdicts(among, found))
-    print("\nTargets", *report.verdict_lines(judged), sep="\n")
+    print("\nTargets", *report.verdict_lines(judged), reached(judged), sep="\n")
     if options.docs:
         from cecore._bench import page
 

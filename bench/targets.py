@@ -28,10 +28,17 @@ class Verdict(NamedTuple):
     case: str
     wanted: str
     figure: str
-    passed: bool
+    passed: bool | None  # None: not measured
 
     def __str__(self) -> str:
-        return f"{self.figure} {'PASS' if self.passed else 'MISSED'}"
+        return self.figure + {True: " PASS", False: " MISSED", None: ""}[self.passed]
+
+
+def reached(judged: Sequence[Verdict]) -> str:
+    """How many targets are."""
+    unmeasured = sum(v.passed is None for v in judged)
+    text = f"{sum(v.passed is True for v in judged)} of {len(judged)} targets are reached"
+    return text + (f", {unmeasured} not measured" if unmeasured else "") + "."
 
 
 def _matches(kind: str, target: Target, case: Case, most: int) -> bool:
@@ -55,10 +62,7 @@ def named(cases: Sequence[Case]) -> list[Case]:
     found = []
     for case in cases:
         kinds = {
-            kind
-            for kind in KINDS
-            for target in TARGETS[kind]
-            if _matches(kind, target, case, most)
+            kind for kind in KINDS for target in TARGETS[kind] if _matches(kind, target, case, most)
         }
         if kinds:
             found.append(case._replace(beside_peers=case.beside_peers and "peer" in kinds))
@@ -115,7 +119,7 @@ def _verdict(kind: str, target: Target, cases: Sequence[Case], found: Measured) 
     figures = {case: found.figure(case, of) for case in cases if case in found}
     figures = {case: figure for case, figure in figures.items() if not math.isnan(figure)}
     if not figures:
-        return Verdict(name, wanted, "not measured", False)
+        return Verdict(name, wanted, "not measured", None)
     least, *_, most = *sorted(figures, key=figures.get), max(figures, key=figures.get)
     if kind == "flat":
         worst, where = figures[most] / figures[least], f"{most.shape.name} : {least.shape.name}"

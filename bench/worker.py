@@ -41,9 +41,7 @@ def measure(
 ) -> Result:
     problem = peers.Problem(case.operation, *arrays, case.threads)
     with ce.num_threads(case.threads):
-        calls = dict(
-            peers.contenders(problem, libraries if case.beside_peers else libraries[:1])
-        )
+        calls = dict(peers.contenders(problem, libraries if case.beside_peers else libraries[:1]))
         if peers.OURS not in calls:
             return Result(case, {}, failed=f"cecore does not take {case.dtype}")
         peers.check_answers(calls, problem.logits.dtype)

@@ -115,6 +115,4 @@ def check_answers(calls: Calls, dtype: np.dtype) -> None:
         theirs = parts(call())
         same = [_agree(a, b, tolerance) for a, b in zip(theirs, ours, strict=True)]
         if not all(same):
-            raise AssertionError(
-                f"{name} and {OURS} disagree, so their times cannot be compared."
-            )
+            raise AssertionError(f"{name} and {OURS} disagree, so their times cannot be compared.")

@@ -43,9 +43,7 @@ def _function(operation: str, axis: int) -> Any:
             "softmax": lambda x, y: nn.softmax(x, axis),
             "log_softmax": lambda x, y: nn.log_softmax(x, axis),
             "loss": lambda x, y: _softmax_loss(x, y, axis),
-            "loss + gradient": jax.value_and_grad(
-                lambda x, y: jnp.sum(_softmax_loss(x, y, axis))
-            ),
+            "loss + gradient": jax.value_and_grad(lambda x, y: jnp.sum(_softmax_loss(x, y, axis))),
             "sigmoid": lambda x, y: nn.sigmoid(x),
             "sigmoid loss + gradient": jax.value_and_grad(_sigmoid_loss),
             "gradient + Hessian": _gradient_hessian,
