@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cecore._bench import pictures, report
+from cecore._bench import report
 from cecore._bench.readme import rewrite_block
 from cecore._bench.results import Measured
 from cecore._bench.targets import Verdict, reached
@@ -39,6 +39,8 @@ def write(
     page, readme = root / "docs" / "performance.md", root / "README.md"
     if not page.exists():
         raise SystemExit(f"--docs needs a clone: there is no {page}.")
+    from cecore._bench import pictures  # needs matplotlib, which only this does
+
     command = about["command"]
     for name, body in blocks(found, verdicts, about):
         rewrite_block(name, command, body, page)

@@ -5,7 +5,8 @@ that it writes, with non-temporal stores, in its chunks and threads: src/probe.c
 the sum of a row that is longer than the last-level cache must be read twice.
 
 `resident` is the time an element of the same call takes on one thread when all arrays lie in the
-second-level cache: a short batch taken off a longer one, so that the way there does not count.
+second-level cache: a short batch taken off a longer one, so that the way there does not count; the
+fastest sample of each, since a difference of two times has the noise of both.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def probe(problem: Problem, cache: int | None = None) -> Callable[[], object]:
     return twice
 
 
-def resident(case: Case, rounds: int = 5) -> float:
+def resident(case: Case, rounds: int = 7) -> float:
     """Nanoseconds an element of our call with `out=`, in C order on one thread."""
     itemsize = np.dtype("f8" if case.dtype == "float64" else "f4").itemsize
     classes = min(case.shape.classes, RESIDENT_CLASS_BYTES // itemsize)
@@ -83,5 +84,5 @@ def resident(case: Case, rounds: int = 5) -> float:
         logits, labels = logits_and_labels(shape, case.dtype, labels=case.labels)
         problem = Problem(case.operation, logits, labels, threads=1)
         contenders[str(shape.rows)] = our_calls(problem)[OURS]
-    short, long = (times.median for times in interleave(contenders, rounds).values())
+    short, long = (times.minimum for times in interleave(contenders, rounds).values())
     return (long - short) * 1e6 / (batches[1].elements - batches[0].elements)
