@@ -2,7 +2,9 @@
 
 The probe reads exactly the bytes that the call reads, labels included, and writes exactly those
 that it writes, with non-temporal stores, in its chunks and threads: src/probe.c. What depends on
-the sum of a row that is longer than the last-level cache must be read twice.
+the sum of a row that is longer than the last-level cache must be read twice. Calls that follow one
+another take turns on copies of the arrays, for the probe as for everyone, so that a shape that
+would fit into that cache is read from memory too.
 
 `resident` is the time an element of the same call takes on one thread when all arrays lie in the
 second-level cache: a short batch taken off a longer one, so that the way there does not count; the
@@ -11,6 +13,7 @@ fastest sample of each, since a difference of two times has the noise of both.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -31,6 +34,8 @@ ROW_VALUES = ("logsumexp", "loss")
 TWO_ARRAYS = ("gradient + Hessian",)
 NEEDS_THE_SUM = ("softmax", "log_softmax", "loss + gradient")
 
+SMALL_SHARE, CACHES = 1 / 16, 3  # of the last-level cache
+
 RESIDENT_BYTES = 512 << 10
 RESIDENT_CLASS_BYTES = 64 << 10
 
@@ -49,6 +54,19 @@ def traffic(problem: Problem) -> tuple[list[np.ndarray], list[np.ndarray]]:
     else:
         sizes = [x.nbytes] * (2 if problem.operation in TWO_ARRAYS else 1)
     return [_bytes(a) for a in reads], [np.zeros(size, np.uint8) for size in sizes]
+
+
+def copies(problem: Problem, cache: int) -> list[Problem]:
+    """The problem on as many arrays as it takes for a call to find none of its own in the cache.
+
+    Arrays that are small beside the cache are meant to stay there.
+    """
+    reads, writes = traffic(problem)
+    size = sum(a.size for a in (*reads, *writes))
+    count = 1 if size < SMALL_SHARE * cache else math.ceil(CACHES * cache / size)
+    x, y = problem.logits, problem.labels
+    others = (problem._replace(logits=x.copy("K"), labels=y.copy("K")) for _ in range(count - 1))
+    return [problem, *others]
 
 
 def reads_twice(problem: Problem, cache: int) -> bool:

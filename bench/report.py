@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isnan
 from typing import TYPE_CHECKING
 
-from cecore._bench.cases import ELEMENT_OPERATIONS, ROW_OPERATIONS, WHOLE, Case
+from cecore._bench.cases import DTYPES, ELEMENT_OPERATIONS, ROW_OPERATIONS, WHOLE, Case
 from cecore._bench.peers import OURS, OURS_FRESH
 from cecore._bench.readme import markdown_table
 from cecore._bench.results import PROBE, SERIAL, Measured, Result, duration
@@ -45,6 +45,10 @@ def target_table(verdicts: Sequence[Verdict]) -> str:
     return markdown_table(["call", "target", "figure"], rows)
 
 
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return markdown_table(header, rows) if rows else "Not measured."
+
+
 def _plain(case: Case, dtype: str, threads: int) -> bool:
     return (case.dtype, case.threads, case.order, case.labels, case.state) == (
         dtype, threads, "C", "sparse", "hot",
@@ -53,7 +57,8 @@ def _plain(case: Case, dtype: str, threads: int) -> bool:
 
 def settings(found: Measured) -> list[tuple[str, int]]:
     """The pairs of dtype and threads that were measured."""
-    return list(dict.fromkeys((c.dtype, c.threads) for c in found.cases if c.state == "hot"))
+    pairs = {(c.dtype, c.threads) for c in found.cases if c.state == "hot"}
+    return sorted(pairs, key=lambda pair: (DTYPES.index(pair[0]), pair[1]))
 
 
 def _against_best(result: Result) -> str:
@@ -106,7 +111,7 @@ def case_table(found: Measured, dtype: str, threads: int) -> str:
     cases = [case for case in found.cases if _plain(case, dtype, threads)]
     cases.sort(key=lambda case: operations.index(case.operation))
     rows = [[f"{c.operation}, {c.shape.name}", *_cells(found.result(c))] for c in cases]
-    return markdown_table(_HEADER, rows)
+    return _table(_HEADER, rows)
 
 
 def peer_table(found: Measured, dtype: str, threads: int) -> str:
@@ -120,7 +125,7 @@ def peer_table(found: Measured, dtype: str, threads: int) -> str:
         times = (result.times.get(name) for name in names)
         cells = [f"{t.median:.3g}" if t else "" for t in times]
         rows.append([f"{result.case.operation}, {result.case.shape.name}", *cells])
-    return markdown_table(["ms", *names], rows)
+    return _table(["ms", *names], rows)
 
 
 def other_table(found: Measured) -> str:
@@ -129,7 +134,7 @@ def other_table(found: Measured) -> str:
     for case in found.cases:
         if case.state == "hot" and (case.order, case.labels) != ("C", "sparse"):
             rows.append([str(case), *_cells(found.result(case))])
-    return markdown_table(_HEADER, rows)
+    return _table(_HEADER, rows)
 
 
 def pause_table(found: Measured) -> str:
@@ -140,7 +145,7 @@ def pause_table(found: Measured) -> str:
             times = [duration(result.times[name].median) for name in (OURS, SERIAL)]
             rows.append([f"{case.operation}, {case.shape.name}", *times])
             rows[-1].append(f"{1 / result.ratio(SERIAL):.2f}x")
-    return markdown_table(["20 ms after the last call", "all threads", "1 thread", "ratio"], rows)
+    return _table(["20 ms after the last call", "all threads", "1 thread", "ratio"], rows)
 
 
 def call_table(found: Measured) -> str:
@@ -151,7 +156,7 @@ def call_table(found: Measured) -> str:
         + [f"{1e3 * result.times[n].median:.2f}" if n in result.times else "" for n in names]
         for result in results
     ]
-    return markdown_table(["us, 1 x 10, float32", *names], rows)
+    return _table(["us, 1 x 10, float32", *names], rows)
 
 
 KEY_SHAPES = ("1M x 3", "1M x 10", "20k x 1000", "256 x 128256", "n = 1e7")
@@ -172,7 +177,7 @@ def key_table(found: Measured, threads: int) -> str:
                 cells.append(_key_cell(found.result(case)) if case else "")
             if any(cells):
                 rows.append([f"{operation}, {shape}", *cells])
-    return markdown_table(["", *dtypes], rows)
+    return _table(["", *dtypes], rows)
 
 
 def _key_cell(result: Result) -> str:

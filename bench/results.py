@@ -85,18 +85,22 @@ def result_from_json(values: dict[str, Any]) -> Result:
 
 
 class Store:
-    """The file of one process: what it depends on, then a line a case."""
+    """The file of one process: what it depends on, then a line a case.
+
+    What was measured before is kept, if it was of the same machine and settings; failures are not.
+    """
 
     def __init__(self, path: Path, about: Mapping[str, str], keep: bool) -> None:
         self._path = path
         self.results: list[Result] = []
         path.parent.mkdir(parents=True, exist_ok=True)
         if keep and path.exists():
-            found, self.results = load(path)
-            if found != about:
+            known, found = load(path)
+            if {**known, "command": ""} != {**about, "command": ""}:
                 raise SystemExit(
                     f"{path} is of another machine or other settings: start without --continue."
                 )
+            self.results = [result for result in found if not result.failed]
         lines = [json.dumps(about), *map(_line, self.results)]
         whole = path.with_suffix(".new")
         whole.write_text("\n".join(lines) + "\n")

@@ -146,6 +146,8 @@ def measure(options: argparse.Namespace, about: dict[str, str]) -> list[list[Res
     settings = {"rounds": rounds, "budget": budget, "libraries": libraries}
     begin = time.monotonic()
     found = []
+    for path in () if options.keep else options.into.glob("run-*.jsonl"):
+        path.unlink()
     for k in range(processes):
         store = Store(options.into / f"run-{k + 1}.jsonl", about, options.keep)
         known = {result.case for result in store.results}
@@ -177,10 +179,13 @@ def main(options: argparse.Namespace) -> None:
     else:
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # huge pages for torch
         about = machine.describe()
-        about["rounds"] = f"{_effort(options)[0]}, medians"
+        about["medians of"] = f"{_effort(options)[0]} rounds"
         about["command"] = f"cecore {shlex.join(sys.argv[1:])}"
         print(report.bullets(about), flush=True)
-        runs = measure(options, about)
+        try:
+            runs = measure(options, about)
+        except KeyboardInterrupt:
+            raise SystemExit("\nStopped. The rest: the same command with --continue.") from None
         stored = [[result_to_json(result) for result in results] for results in runs]
         path = options.into / "results.json"
         path.write_text(json.dumps({"machine": about, "processes": stored}, indent=1) + "\n")

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from itertools import cycle
+from math import nan
 from typing import Any
 
 import numpy as np
 
 import cecore as ce
-from cecore._bench import peers, probe, shapes
+from cecore._bench import machine, peers, probe, shapes
 from cecore._bench.cases import WHOLE, Case, from_json
 from cecore._bench.results import PROBE, SERIAL, Result, result_to_json
 from cecore._bench.timing import after_pause, interleave
@@ -22,7 +24,15 @@ from cecore._bench.timing import after_pause, interleave
 _PAUSE_ROUNDS = 5  # times those of other cases: a sample is one call
 
 
-def _serial(call: Callable[[], object], threads: int) -> Callable[[], object]:
+def _in_turn(calls: Sequence[Callable[[], object]]) -> Callable[[], object]:
+    """One call after the other."""
+    if len(calls) == 1:
+        return calls[0]
+    turns = cycle(calls)
+    return lambda: next(turns)()
+
+
+def _limited(call: Callable[[], object], threads: int) -> Callable[[], object]:
     """The call with so many threads: both contenders take this way."""
 
     def limited() -> object:
@@ -40,20 +50,27 @@ def measure(
     libraries: Sequence[str],
 ) -> Result:
     problem = peers.Problem(case.operation, *arrays, case.threads)
+    libraries = libraries if case.beside_peers else libraries[:1]
+    problems = [problem]
+    if case.state == "hot":
+        problems = probe.copies(problem, machine.last_level_cache())
     with ce.num_threads(case.threads):
-        calls = dict(peers.contenders(problem, libraries if case.beside_peers else libraries[:1]))
-        if peers.OURS not in calls:
+        found = [peers.contenders(p, libraries) for p in problems]
+        if peers.OURS not in found[0]:
             return Result(case, {}, failed=f"cecore does not take {case.dtype}")
-        peers.check_answers(calls, problem.logits.dtype)
+        for calls in found:
+            peers.check_answers(calls, problem.logits.dtype)
         if case.state == "after a pause":
-            ours = calls[peers.OURS]
-            pair = {peers.OURS: _serial(ours, case.threads), SERIAL: _serial(ours, 1)}
+            ours = found[0][peers.OURS]
+            pair = {peers.OURS: _limited(ours, case.threads), SERIAL: _limited(ours, 1)}
             return Result(case, after_pause(pair, rounds * _PAUSE_ROUNDS))
         if case.state == "call":
-            return Result(case, interleave(calls, rounds, budget))
-        times = interleave({PROBE: probe.probe(problem), **calls}, rounds, budget)
+            return Result(case, interleave(found[0], rounds, budget))
+        all_calls = [{PROBE: probe.probe(p), **calls} for p, calls in zip(problems, found)]
+        turns = {name: _in_turn([calls[name] for calls in all_calls]) for name in all_calls[0]}
+        times = interleave(turns, rounds, budget)
         plain = problem.plain and case.dtype in WHOLE
-        return Result(case, times, probe.resident(case) if plain else float("nan"))
+        return Result(case, times, probe.resident(case) if plain else nan)
 
 
 def _attempt(case: Case, *arguments: Any) -> Result:

@@ -117,6 +117,22 @@ def test_a_row_beyond_the_cache_is_read_twice():
         probe.probe(some, cache=27)()
 
 
+def test_calls_take_turns_on_arrays_that_no_cache_holds():
+    some = problem("softmax", order="Fortran")  # 11200 bytes
+    for cache, count in ((11200 * 16 + 16, 1), (11200 * 10, 30), (11200, 3), (11200 // 3, 1)):
+        several = probe.copies(some, cache)
+        assert len(several) == count
+        assert several[0] is some
+        for other in several[1:]:
+            assert other.logits.strides == some.logits.strides
+            assert not np.shares_memory(other.logits, some.logits)
+    turns = []
+    call = worker._in_turn([lambda: turns.append(0), lambda: turns.append(1)])
+    for _ in range(3):
+        call()
+    assert turns == [0, 1, 0]
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("rows", "classes"), [(1, 1), (100_003, 1), (20_011, 10), (2, 150_001)])
 @pytest.mark.parametrize("offset", [0, 1, 63])
@@ -250,14 +266,14 @@ def test_a_figure_is_the_median_of_the_processes():
 
 
 def test_a_run_is_stored_line_by_line_and_continued(tmp_path):
-    path, about = tmp_path / "into" / "run-1.jsonl", {"CPU": "any"}
+    path, about = tmp_path / "into" / "run-1.jsonl", {"CPU": "any", "command": "bench"}
     stored = [Result(SOME, times(ours=1.5)), Result(OTHER, times(ours=2), 0.25)]
     store = Store(path, about, keep=True)
-    for result in stored:
+    for result in (*stored, Result(OTHER, {}, failed="the process died")):
         store.add(result)
     with path.open("a") as file:
         file.write('{"case": [cut off')
-    known = Store(path, about, keep=True).results
+    known = Store(path, {**about, "command": "bench --continue"}, keep=True).results
     assert repr(known) == repr(stored)  # as NaN is not NaN
     Store(path, about, keep=True).add(stored[0])
     assert len(results.load(path)[1]) == 3
