@@ -27,6 +27,8 @@ def text_lines(result: Result) -> Iterator[str]:
     for name, t in result.times.items():
         span = f"({duration(t.minimum)} to {duration(t.maximum)})"
         yield f"  {name:<28}{duration(t.median):>12}   {span:<26}{result.ratio(name):8.2f}x"
+    for name in result.wrong:
+        yield f"  {name:<28}another answer: not timed"
     if not isnan(result.resident):
         yield f"  {'in the cache, 1 thread':<28}{result.resident:9.3f} ns an element"
 
@@ -122,10 +124,15 @@ def peer_table(found: Measured, dtype: str, threads: int) -> str:
     names = list(dict.fromkeys(name for result in results for name in result.times))
     rows = []
     for result in results:
-        times = (result.times.get(name) for name in names)
-        cells = [f"{t.median:.3g}" if t else "" for t in times]
+        cells = [_milliseconds(result, name) for name in names]
         rows.append([f"{result.case.operation}, {result.case.shape.name}", *cells])
     return _table(["ms", *names], rows)
+
+
+def _milliseconds(result: Result, name: str) -> str:
+    if name in result.wrong:
+        return "another answer"
+    return f"{result.times[name].median:.3g}" if name in result.times else ""
 
 
 def other_table(found: Measured) -> str:

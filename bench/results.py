@@ -19,13 +19,15 @@ PROBE, SERIAL = "probe", "cecore, serial"
 class Result(NamedTuple):
     """The times of all contenders in one case, or why there are none.
 
-    `resident` is in nanoseconds an element, NaN where it is not asked for.
+    `resident` is in nanoseconds an element, NaN where it is not asked for. Peers that are `wrong`
+    gave another answer, and are not timed.
     """
 
     case: Case
     times: Mapping[str, Times]
     resident: float = nan
     failed: str = ""
+    wrong: tuple[str, ...] = ()
 
     def ratio(self, other: str, ours: str = OURS) -> float:
         """How many times as long as ours the other takes."""
@@ -64,7 +66,8 @@ class Result(NamedTuple):
         if SERIAL in self.times:
             text += f", {1 / self.ratio(SERIAL):.2f}x the serial call"
         peer = self.fastest_peer()
-        return text + (f", {self.ratio(peer):.1f}x {peer}" if peer else "")
+        text += f", {self.ratio(peer):.1f}x {peer}" if peer else ""
+        return text + (f"; another answer: {', '.join(self.wrong)}" if self.wrong else "")
 
 
 def duration(milliseconds: float) -> str:
@@ -74,14 +77,15 @@ def duration(milliseconds: float) -> str:
 def result_to_json(result: Result) -> dict[str, Any]:
     times = {name: list(t) for name, t in result.times.items()}
     resident = None if isnan(result.resident) else result.resident
-    return {"case": to_json(result.case), "times": times, "resident": resident,
-            "failed": result.failed}  # fmt: skip
+    case = to_json(result.case)
+    return {**result._asdict(), "case": case, "times": times, "resident": resident}
 
 
 def result_from_json(values: dict[str, Any]) -> Result:
     times = {name: Times(*t) for name, t in values["times"].items()}
     resident = nan if values["resident"] is None else values["resident"]
-    return Result(from_json(values["case"]), times, resident, values["failed"])
+    case = from_json(values["case"])
+    return Result(case, times, resident, values["failed"], tuple(values["wrong"]))
 
 
 class Store:
@@ -151,7 +155,8 @@ class Measured:
         for name in names:
             medians, minima, maxima = zip(*(r.times[name] for r in found))
             times[name] = Times(median(medians), min(minima), max(maxima))
-        return Result(case, times, median(r.resident for r in found))
+        wrong = tuple(dict.fromkeys(name for r in found for name in r.wrong))
+        return Result(case, times, median(r.resident for r in found), wrong=wrong)
 
 
 def _key(case: Case) -> Case:

@@ -58,19 +58,19 @@ def measure(
         found = [peers.contenders(p, libraries) for p in problems]
         if peers.OURS not in found[0]:
             return Result(case, {}, failed=f"cecore does not take {case.dtype}")
-        for calls in found:
-            peers.check_answers(calls, problem.logits.dtype)
+        wrong = tuple(peers.disagreeing(found[0], problem.logits.dtype))
+        found = [{k: call for k, call in calls.items() if k not in wrong} for calls in found]
         if case.state == "after a pause":
             ours = found[0][peers.OURS]
             pair = {peers.OURS: _limited(ours, case.threads), SERIAL: _limited(ours, 1)}
             return Result(case, after_pause(pair, rounds * _PAUSE_ROUNDS))
         if case.state == "call":
-            return Result(case, interleave(found[0], rounds, budget))
+            return Result(case, interleave(found[0], rounds, budget), wrong=wrong)
         all_calls = [{PROBE: probe.probe(p), **calls} for p, calls in zip(problems, found)]
         turns = {name: _in_turn([calls[name] for calls in all_calls]) for name in all_calls[0]}
         times = interleave(turns, rounds, budget)
         plain = problem.plain and case.dtype in WHOLE
-        return Result(case, times, probe.resident(case) if plain else nan)
+        return Result(case, times, probe.resident(case) if plain else nan, wrong=wrong)
 
 
 def _attempt(case: Case, *arguments: Any) -> Result:

@@ -297,6 +297,23 @@ def test_after_a_crash_another_process_goes_on():
     assert asked == [3, 1, 1]
 
 
+def test_a_peer_with_another_answer_is_named_and_not_timed(monkeypatch):
+    arrays = shapes.logits_and_labels(SMALL, "float32")
+    given = peers.contenders
+
+    def with_a_wrong_one(problem, libraries):
+        return {**given(problem, libraries), "wrong": lambda: np.exp(problem.logits)}
+
+    monkeypatch.setattr(peers, "contenders", with_a_wrong_one)
+    case = Case("softmax", SMALL, "float32", 1)
+    found = worker.measure(case, arrays, 1, 1.0, ["cecore", "NumPy"])
+    assert found.wrong == ("wrong",)
+    assert set(found.times) == {PROBE, peers.OURS, peers.OURS_FRESH, "NumPy"}
+    again = results.result_from_json(json.loads(json.dumps(results.result_to_json(found))))
+    assert again == found
+    assert "another answer: wrong" in str(found)
+
+
 def test_a_case_that_fails_says_why():
     broken = worker._attempt(SOME, (np.zeros((2, 3), "f4"), None), 1, 1.0, ["nobody"])
     assert "nobody" in broken.failed
@@ -336,7 +353,7 @@ def test_page_pictures_and_readme_are_written(tmp_path):
 
 def test_a_lost_case_stays_in_the_tables():
     case = Case("softmax", shapes.BY_NAME["1M x 3"], "float32", 1)
-    lost = Measured([[Result(case, times(ours=3, probe=1, torch=1.5), 1.0)]])
+    lost = Measured([[Result(case, times(ours=3, probe=1, torch=1.5), 1.0, wrong=("jax",))]])
     assert "| 0.5x torch |" in report.case_table(lost, "float32", 1)
     assert "0.5x torch |" in report.key_table(lost, 1)
     assert "| 1.5 |" in report.peer_table(lost, "float32", 1)

@@ -107,12 +107,18 @@ def _agree(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
     return True
 
 
-def check_answers(calls: Calls, dtype: np.dtype) -> None:
-    """Raise unless every call's answer is ours, but for rounding."""
+def disagreeing(calls: Calls, dtype: np.dtype) -> list[str]:
+    """Whose answers are not ours, but for rounding."""
     tolerance = TOLERANCE[np.dtype(dtype).name]
     ours = [part.copy(order="K") for part in parts(calls[OURS]())]
-    for name, call in calls.items():
-        theirs = parts(call())
-        same = [_agree(a, b, tolerance) for a, b in zip(theirs, ours, strict=True)]
-        if not all(same):
-            raise AssertionError(f"{name} and {OURS} disagree, so their times cannot be compared.")
+    return [
+        name
+        for name, call in calls.items()
+        if not all(_agree(a, b, tolerance) for a, b in zip(parts(call()), ours, strict=True))
+    ]
+
+
+def check_answers(calls: Calls, dtype: np.dtype) -> None:
+    """Raise unless every call's answer is ours, but for rounding."""
+    for name in disagreeing(calls, dtype):
+        raise AssertionError(f"{name} and {OURS} disagree, so their times cannot be compared.")
