@@ -33,7 +33,7 @@ from cecore._bench.timing import Times
 
 sys.path.append(str(Path(__file__).parent.parent / "bench"))
 
-SMALL, FLAT = Shape("small", 200, 7), Shape("flat", 300, 1)
+SMALL, FLAT = Shape("small", 200, 7), Shape("flat", 3000, 1)
 
 
 def problem(operation, dtype="float32", order="C", labels="sparse", threads=1):
@@ -78,7 +78,7 @@ def test_other_work_is_noticed(wrong):
         peers.check_answers(calls, "float32")
 
 
-# Bytes read and written by a call on 200 x 7 or 300 float32: 5600 or 1200 of logits, 1600 of
+# Bytes read and written by a call on 200 x 7 or 3000 float32: 5600 or 12000 of logits, 1600 of
 # int64 labels, 800 of row values.
 TRAFFIC = {
     "logsumexp": ([5600], [800]),
@@ -86,9 +86,9 @@ TRAFFIC = {
     "softmax": ([5600], [5600]),
     "log_softmax": ([5600], [5600]),
     "loss + gradient": ([5600, 1600], [5600]),
-    "sigmoid": ([1200], [1200]),
-    "sigmoid loss + gradient": ([1200, 1200], [1200]),
-    "gradient + Hessian": ([1200, 1200], [1200, 1200]),
+    "sigmoid": ([12000], [12000]),
+    "sigmoid loss + gradient": ([12000, 12000], [12000]),
+    "gradient + Hessian": ([12000, 12000], [12000, 12000]),
 }
 
 

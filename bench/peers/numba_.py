@@ -1,4 +1,7 @@
-"""numba: fused loops in parallel over rows or elements, with fastmath; compiled once, cached."""
+"""numba: fused loops with fastmath, in parallel over rows or elements unless these are few.
+
+Compiled once, and kept in NUMBA_CACHE_DIR.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from numba import prange
 from cecore._bench.peers import Calls, Problem
 
 _compiled = partial(numba.njit, parallel=True, fastmath=True, cache=True)
+_FEW = 1 << 10  # elements
 
 
 @_compiled()
@@ -105,6 +109,8 @@ def calls(problem: Problem) -> Calls:
     }.get(problem.operation, (None, (), None))
     if kernel is None:
         return {}
+    if x.size <= _FEW:
+        kernel = numba.njit(kernel.py_func, fastmath=True)
 
     def call() -> object:
         value = kernel(*arguments)

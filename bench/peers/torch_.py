@@ -16,6 +16,8 @@ from torch.nn import functional
 from cecore._bench.pages import small_pages
 from cecore._bench.peers import TORCH, TORCH_FRESH_SMALL, TORCH_SMALL, Calls, Problem
 
+_FEW = 1 << 10  # elements, which need no page of their own
+
 
 def _tensor(array: np.ndarray) -> torch.Tensor:
     if array.dtype.name == "bfloat16":
@@ -32,11 +34,11 @@ def calls(problem: Problem) -> Calls:
     x, y = _tensor(problem.logits), _tensor(problem.labels)
     call = _elements(problem, x, y) if x.ndim == 1 else _rows(problem, x, y)
     found = {TORCH: call}
-    if sys.platform == "linux" and problem.operation in ("softmax", "log_softmax", "sigmoid"):
-        if problem.operation == "softmax":
-            fresh = partial(_fresh_softmax, x)
-            found[TORCH_FRESH_SMALL] = partial(_on_small_pages, fresh)
-    elif sys.platform == "linux" and x.numel() > 1000:
+    if sys.platform != "linux" or x.numel() <= _FEW:
+        return found
+    if problem.operation == "softmax":
+        found[TORCH_FRESH_SMALL] = partial(_on_small_pages, partial(_fresh_softmax, x))
+    elif problem.operation not in ("log_softmax", "sigmoid"):
         found[TORCH_SMALL] = partial(_on_small_pages, call)
     return found
 
