@@ -78,7 +78,7 @@ accuracy: .venv/test .venv/accuracy ## All of it, beside other libraries, into d
 bench: .venv/bench ## Speed beside the peers and the memory's own: 25 minutes; ARGS="--quick --peers torch"
 	$(BIN)/cecore bench $(ARGS)
 
-bench-check: .venv/bench ## The targets of bench/targets.toml, medians of 5 processes: an hour; ARGS="--processes 1"
+bench-check: .venv/bench ## The targets of bench/targets.toml, medians of 5 processes: 80 minutes; ARGS="--processes 1"
 	$(BIN)/cecore bench --check --into build/bench-check $(ARGS)
 
 lint: .venv/lint ## ruff, and the C sources: ASCII and without a compiler warning

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 WARM_SECONDS = 0.01
 SERIES_SECONDS = 0.0005
-LONG_SECONDS = 0.1
+LONG_SECONDS = 0.04
 PAUSE_SECONDS = 0.02
 LEAST = 3  # samples of a contender, however slow
 

@@ -17,6 +17,7 @@ from cecore._bench.pages import small_pages
 from cecore._bench.peers import TORCH, TORCH_FRESH_SMALL, TORCH_SMALL, Calls, Problem
 
 _FEW = 1 << 10  # elements, which need no page of their own
+_WITHOUT_MEMORY = ("log_softmax", "sigmoid", "gradient + Hessian")  # all in `out=`
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:
@@ -38,7 +39,7 @@ def calls(problem: Problem) -> Calls:
         return found
     if problem.operation == "softmax":
         found[TORCH_FRESH_SMALL] = partial(_on_small_pages, partial(_fresh_softmax, x))
-    elif problem.operation not in ("log_softmax", "sigmoid"):
+    elif problem.operation not in _WITHOUT_MEMORY:
         found[TORCH_SMALL] = partial(_on_small_pages, call)
     return found
 
@@ -68,7 +69,7 @@ def _rows(problem: Problem, x: torch.Tensor, y: torch.Tensor) -> object:
     return {
         "logsumexp": lambda: _array(torch.logsumexp(x, 1, out=row)),
         "softmax": lambda: _array(torch.softmax(x, 1, out=out)),
-        "log_softmax": lambda: _array(torch.log_softmax(x, 1)),
+        "log_softmax": lambda: _array(torch.log_softmax(x, 1, out=out)),
         "loss": lambda: _array(functional.cross_entropy(x, y, reduction="none")),
         "loss + gradient": loss_gradient,
     }[problem.operation]
