@@ -81,53 +81,59 @@ def _percent(target: Target, threads: int) -> float:
     return target["percent"][min(threads, 2) - 1]
 
 
-def _judged(
-    kind: str, target: Target, threads: int
-) -> tuple[Callable[[Result], float], float, bool, str, str]:
-    """The figure of a case, the limit, whether more is better; how the limit and it are written."""
+class _Rule(NamedTuple):
+    """The figure of a case, its limit, and how both are written."""
+
+    figure: Callable[[Result], float]
+    limit: float
+    more_is_better: bool
+    wanted: str
+    form: str
+
+
+def _rule(kind: str, target: Target, threads: int) -> _Rule:
     if kind == "probe":
         limit = _percent(target, threads)
         wanted = f"at least {limit} % of the probe"
-        return lambda r: 100 * r.ratio(PROBE), limit, True, wanted, "{:.0f} %"
-    if kind == "bounds":
-        limit = target["at_most"]
-        wanted = f"at most {limit}x max(probe, in the cache)"
-        return Result.over_bounds, limit, False, wanted, "{:.2f}x"
+        return _Rule(lambda r: 100 * r.ratio(PROBE), limit, True, wanted, "{:.0f} %")
     if kind == "peer":
         limit = target["at_least"]
         who = " and ".join(target.get("peers", ("every peer",)))
-        ours = "" if "ours" not in target else "fresh: "
-        return _against_peers(target), limit, True, f"{ours}at least {limit}x {who}", "{:.1f}x"
+        wanted = ("fresh: " if "ours" in target else "") + f"at least {limit}x {who}"
+        return _Rule(_against_peers(target), limit, True, wanted, "{:.1f}x")
     limit = target["at_most"]
+    if kind == "bounds":
+        wanted = f"at most {limit}x max(probe, in the cache)"
+        return _Rule(Result.over_bounds, limit, False, wanted, "{:.2f}x")
     if kind == "call":
         name = target["ours"]
-        way = "with out=" if name == OURS else "fresh"
-        wanted = f"{way}, at most {limit} us"
-        return lambda r: 1e3 * r.times[name].median, limit, False, wanted, "{:.2f} us"
+        wanted = f"{'with out=' if name == OURS else 'fresh'}, at most {limit} us"
+        return _Rule(lambda r: 1e3 * r.times[name].median, limit, False, wanted, "{:.2f} us")
     if kind == "pause":
         wanted = f"at most {limit}x the serial call"
-        return lambda r: 1 / r.ratio(SERIAL), limit, False, wanted, "{:.2f}x"
+        return _Rule(lambda r: 1 / r.ratio(SERIAL), limit, False, wanted, "{:.2f}x")
     wanted = f"time an element flat within {limit}x"
-    return Result.nanoseconds, limit, False, wanted, "{:.2f}x"
+    return _Rule(Result.nanoseconds, limit, False, wanted, "{:.2f}x")
 
 
 def _verdict(kind: str, target: Target, cases: Sequence[Case], found: Measured) -> Verdict:
     """Of cases that share operation, dtype and threads."""
     operation, dtype, threads = cases[0].operation, cases[0].dtype, cases[0].threads
-    of, limit, more, wanted, form = _judged(kind, target, threads)
+    rule = _rule(kind, target, threads)
     name = f"{operation}, {_span(target, cases)}, {dtype}, {plural(threads)}"
-    figures = {case: found.figure(case, of) for case in cases if case in found}
-    figures = {case: figure for case, figure in figures.items() if not math.isnan(figure)}
-    if not figures:
-        return Verdict(name, wanted, "not measured", None)
-    least, *_, most = *sorted(figures, key=figures.get), max(figures, key=figures.get)
+    figures = {case: found.figure(case, rule.figure) for case in cases if case in found}
+    measured = [case for case, figure in figures.items() if not math.isnan(figure)]
+    if not measured:
+        return Verdict(name, rule.wanted, "not measured", None)
+    least, most = (pick(measured, key=lambda case: figures[case]) for pick in (min, max))
     if kind == "flat":
         worst, where = figures[most] / figures[least], f"{most.shape.name} : {least.shape.name}"
     else:
-        worst_case = least if more else most
+        worst_case = least if rule.more_is_better else most
         worst, where = figures[worst_case], worst_case.shape.name
-    passed = worst >= limit if more else worst <= limit
-    return Verdict(name, wanted, form.format(worst) + f" ({where})" * (len(cases) > 1), passed)
+    passed = worst >= rule.limit if rule.more_is_better else worst <= rule.limit
+    text = rule.form.format(worst) + (f" ({where})" if len(cases) > 1 else "")
+    return Verdict(name, rule.wanted, text, passed)
 
 
 def _span(target: Target, cases: Sequence[Case]) -> str:

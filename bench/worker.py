@@ -73,10 +73,25 @@ def measure(
         return Result(case, times, probe.resident(case) if plain else nan, wrong=wrong)
 
 
-def _attempt(case: Case, *arguments: Any) -> Result:
+class Arrays:
+    """The arrays of one case at a time: neighbours share them."""
+
+    def __init__(self) -> None:
+        self._inputs: tuple[object, ...] = ()
+        self._arrays: tuple[np.ndarray, ...] = ()
+
+    def of(self, case: Case) -> tuple[np.ndarray, ...]:
+        if case.inputs != self._inputs:
+            self._inputs, self._arrays = (), ()  # the old ones go first
+            self._arrays = shapes.logits_and_labels(*case.inputs)
+            self._inputs = case.inputs
+        return self._arrays
+
+
+def attempt(case: Case, arrays: Arrays, *settings: Any) -> Result:
     """A case that fails is reported as such; the others are measured all the same."""
     try:
-        return measure(case, *arguments)
+        return measure(case, arrays.of(case), *settings)
     except Exception as error:
         return Result(case, {}, failed=f"{type(error).__name__}: {error}".splitlines()[0])
 
@@ -84,12 +99,9 @@ def _attempt(case: Case, *arguments: Any) -> Result:
 def main() -> None:
     request = json.load(sys.stdin)
     settings = request["rounds"], request["budget"], request["libraries"]
-    inputs, arrays = None, None
+    arrays = Arrays()
     for case in map(from_json, request["cases"]):
-        if case.inputs != inputs:
-            arrays = None  # the old ones go first
-            inputs, arrays = case.inputs, shapes.logits_and_labels(*case.inputs)
-        print(json.dumps(result_to_json(_attempt(case, arrays, *settings))), flush=True)
+        print(json.dumps(result_to_json(attempt(case, arrays, *settings))), flush=True)
 
 
 if __name__ == "__main__":
