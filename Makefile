@@ -79,7 +79,7 @@ bench: .venv/bench ## Speed beside the peers and the memory's own: 25 minutes; A
 	$(BIN)/cecore bench $(ARGS)
 
 bench-check: .venv/bench ## The targets of bench/targets.toml, medians of 5 processes: 80 minutes; ARGS="--processes 1"
-	$(BIN)/cecore bench --check --into build/bench-check $(ARGS)
+	$(BIN)/cecore bench --check $(ARGS)
 
 lint: .venv/lint ## ruff, and the C sources: ASCII and without a compiler warning
 	$(BIN)/ruff check

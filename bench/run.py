@@ -35,25 +35,38 @@ from cecore._bench.targets import named, reached, verdicts
 _EFFORT = {"full": (7, 0.3), "check": (5, 0.2), "quick": (3, 0.2)}
 _CHECK_PROCESSES = 5
 
+_CHOICES = {
+    "operation": cases.OPERATIONS,
+    "shape": tuple(shapes.BY_NAME),
+    "dtype": cases.DTYPES,
+    "order": shapes.ORDERS,
+    "labels": ("sparse", "dense"),
+    "state": cases.STATES,
+}
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `cecore bench`."""
     parser.description = __doc__
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    names = list(shapes.BY_NAME)
     parser.add_argument("--quick", action="store_true", help="a few cases, a few samples")
     parser.add_argument("--check", action="store_true", help="what the targets name")
-    parser.add_argument("--operation", nargs="+", choices=cases.OPERATIONS)
-    parser.add_argument("--shape", nargs="+", choices=names, metavar="SHAPE", help=str(names))
-    parser.add_argument("--dtype", nargs="+", choices=cases.DTYPES)
-    parser.add_argument("--order", nargs="+", choices=shapes.ORDERS)
-    parser.add_argument("--labels", nargs="+", choices=("sparse", "dense"))
-    parser.add_argument("--state", nargs="+", choices=cases.STATES)
+    for option, choices in _CHOICES.items():
+        parser.add_argument(
+            f"--{option}", nargs="+", choices=choices, metavar=option.upper(),
+            help="; ".join(choices),
+        )  # fmt: skip
     parser.add_argument("--threads", nargs="+", type=int, help="default: 1, and all")
-    parser.add_argument("--peers", nargs="*", choices=PEERS, help="default: all installed")
+    parser.add_argument(
+        "--peers", nargs="*", choices=PEERS, metavar="PEER",
+        help=f"default: all that are installed of {', '.join(PEERS)}",
+    )  # fmt: skip
     parser.add_argument("--rounds", type=int, help="samples a contender")
     parser.add_argument("--processes", type=int, help="figures are medians over them")
-    parser.add_argument("--into", type=Path, default=Path("build", "bench"), metavar="FOLDER")
+    parser.add_argument(
+        "--into", type=Path, metavar="FOLDER",
+        help="default: build/bench; build/bench-check, build/bench-quick with these options",
+    )  # fmt: skip
     parser.add_argument("--continue", dest="keep", action="store_true", help="a run cut short")
     parser.add_argument("--report", action="store_true", help="measure nothing: stored figures")
     parser.add_argument("--docs", action="store_true", help="write docs/ and README.md of a clone")
@@ -67,16 +80,13 @@ def selected(options: argparse.Namespace) -> list[Case]:
         chosen = cases.quick(chosen)
     if options.check:
         chosen = named(chosen)
-    wanted = {
-        "operation": options.operation, "dtype": options.dtype, "order": options.order,
-        "labels": options.labels, "state": options.state,
-    }  # fmt: skip
-    return [
-        case
-        for case in chosen
-        if all(not values or getattr(case, name) in values for name, values in wanted.items())
-        and (not options.shape or case.shape.name in options.shape)
-    ]
+    return [case for case in chosen if all(_is_wanted(case, name, options) for name in _CHOICES)]
+
+
+def _is_wanted(case: Case, name: str, options: argparse.Namespace) -> bool:
+    values = getattr(options, name)
+    value = case.shape.name if name == "shape" else getattr(case, name)
+    return not values or value in values
 
 
 def _effort(options: argparse.Namespace) -> tuple[int, float]:
@@ -174,6 +184,8 @@ def main(options: argparse.Namespace) -> None:
     if options.list:
         print(*selected(options), sep="\n")
         return
+    kinds = ["bench", *(name for name in ("check", "quick") if getattr(options, name))]
+    options.into = options.into or Path("build", "-".join(kinds))
     if options.report:
         about, runs = _stored(options.into)
     else:

@@ -395,7 +395,7 @@ def test_a_whole_run_on_small_inputs(tmp_path, monkeypatch, capsys):
 
 def test_without_figures_there_is_no_report(tmp_path):
     with pytest.raises(SystemExit, match="no figures"):
-        run.main(SimpleNamespace(list=False, report=True, into=tmp_path))
+        run.main(SimpleNamespace(list=0, check=0, quick=0, report=1, into=tmp_path))
 
 
 def test_import_leaves_the_benchmark_alone():
