@@ -37,6 +37,13 @@ def last_level_cache() -> int:
     return max(kilobytes) << 10 if kilobytes else _USUAL_CACHE
 
 
+def load() -> str:
+    """Processes that wanted a core in the last minute: figures are of idle cores only near 0."""
+    if not hasattr(os, "getloadavg"):
+        return "unknown"
+    return f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+
+
 def versions(libraries: tuple[str, ...] = LIBRARIES) -> dict[str, str]:
     found = {}
     for library in libraries:

@@ -46,7 +46,7 @@ def write(
         rewrite_block(name, command, body, page)
     pictures.draw(found, page.parent)
     most = max(case.threads for case in found.cases)
-    kept = "CPU", "versions", "command"
+    kept = "CPU", "versions", "load before", "command"
     lines = [f"{key}: {about[key]}" for key in kept] + [report.plural(most)]
     table = report.key_table(found, most)
     parts = table, "; ".join(lines) + ".", reached(verdicts)

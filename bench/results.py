@@ -88,6 +88,9 @@ def result_from_json(values: dict[str, Any]) -> Result:
     return Result(case, times, resident, values["failed"], tuple(values["wrong"]))
 
 
+_OF_A_START = {"command": "", "load before": ""}
+
+
 class Store:
     """The file of one process: what it depends on, then a line a case.
 
@@ -100,7 +103,7 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         if keep and path.exists():
             known, found = load(path)
-            if {**known, "command": ""} != {**about, "command": ""}:
+            if {**known, **_OF_A_START} != {**about, **_OF_A_START}:
                 raise SystemExit(
                     f"{path} is of another machine or other settings: start without --continue."
                 )

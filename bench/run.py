@@ -192,6 +192,7 @@ def main(options: argparse.Namespace) -> None:
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # huge pages for torch
         about = machine.describe()
         about["medians of"] = f"{_effort(options)[0]} rounds"
+        about["load before"] = machine.load()
         about["command"] = f"cecore {shlex.join(sys.argv[1:])}"
         print(report.bullets(about), flush=True)
         try:
