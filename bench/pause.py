@@ -18,7 +18,7 @@ from statistics import median
 import numpy as np
 
 import cecore as ce
-import machine
+from cecore._bench import machine
 
 LIMIT = 1.1
 SHAPES = [(1_000, 100), (5_000, 10), (300, 1_000), (20_000, 10), (100_000, 10), (10_000, 1_000)]
