@@ -5,6 +5,8 @@
  * depends on another, so the bits depend on neither run nor lane.
  */
 
+#define EACH_VECS 8 /* vecs that take a step together */
+
 CE_INLINE int op_has_value(int op)
 {
     return op == CE_SIGMOID_LOSS || op == CE_SIGMOID_GRADIENT || op == CE_SIGMOID_HESSIAN;
@@ -40,36 +42,63 @@ CE_INLINE each_weight each_weight_of(const each_run *r, ptrdiff_t j, int n, real
     return (each_weight){q, v_div(v_nfma(q, d, w), d), v_ne(w, v_set1(0))};
 }
 
-CE_INLINE vec each_result(unrounded a, const each_weight *w, int weighs)
+CE_INLINE vec each_rounded(unrounded a, const each_weight *w, int weighs)
 {
     return weighs ? v_keep(w->live, weighted_rounded(a, w->hi, w->lo)) : rounded(a);
 }
 
-CE_INLINE void each_step(const each_run *r, ptrdiff_t j, int n, const ce_job *job, int weighs,
-                         int op)
+CE_INLINE int op_has_sides(int op)
 {
-    const vec x = load_run(r->x + j, n, 0);
-    if (!op_has_value(op)) {
-        const vec side = op == CE_LOG_SIGMOID ? v_neg(x) : x;
-        const sigmoid_parts p = sigmoid_parts_of(side);
-        const vec a = op == CE_SIGMOID ? sigmoid_of(side, &p) : softplus_of(side, &p);
-        store_run(r->out + j, op == CE_LOG_SIGMOID ? v_neg(a) : a, n);
-        return;
-    }
-    const sigmoid_parts p = sigmoid_parts_of(x);
-    const vec y = load_run(r->y + j, n, 0);
-    const each_weight w = weighs ? each_weight_of(r, j, n, 1) : (each_weight){x, x, v_eq(x, x)};
-    const each_weight g = weighs ? each_weight_of(r, j, n, (real)job->denominator) : w;
-    if (r->value)
-        store_run(r->value + j, each_result(sigmoid_loss_of(x, y, &p), &w, weighs), n);
-    if (op == CE_SIGMOID_GRADIENT || op == CE_SIGMOID_HESSIAN) {
-        const unrounded gradient = sigmoid_gradient_of(x, y, &p);
-        store_run(r->out + j, each_result(gradient, &g, weighs), n);
-    }
+    return op == CE_SIGMOID || op == CE_SIGMOID_GRADIENT || op == CE_SIGMOID_HESSIAN;
+}
+
+CE_INLINE void each_result(const each_run *r, ptrdiff_t j, int n, const sigmoid_parts *p,
+                           const ce_job *job, int weighs, int op)
+{
+    const vec x = load_run(r->x + j, n, 0), y = load_run(r->y + j, n, 0);
+    const each_weight g = weighs ? each_weight_of(r, j, n, (real)job->denominator)
+                                 : (each_weight){x, x, v_eq(x, x)};
+    const unrounded gradient = sigmoid_gradient_of(x, y, p);
+    store_run(r->out + j, each_rounded(gradient, &g, weighs), n);
     if (op == CE_SIGMOID_HESSIAN) {
-        const unrounded hessian = sigmoid_hessian_of(&p);
-        store_run(r->hessian + j, each_result(hessian, &g, weighs), n);
+        const unrounded hessian = sigmoid_hessian_of(p);
+        store_run(r->hessian + j, each_rounded(hessian, &g, weighs), n);
     }
+}
+CE_INLINE void each_loss(const each_run *r, ptrdiff_t j, int n, const sigmoid_parts *p, int weighs)
+{
+    const vec x = load_run(r->x + j, n, 0), y = load_run(r->y + j, n, 0);
+    const each_weight w = weighs ? each_weight_of(r, j, n, 1) : (each_weight){x, x, v_eq(x, x)};
+    store_run(r->value + j, each_rounded(sigmoid_loss_of(x, y, p), &w, weighs), n);
+}
+CE_INLINE void each_plain(const each_run *r, ptrdiff_t j, int n, const sigmoid_parts *p, int op)
+{
+    const vec x = load_run(r->x + j, n, 0), side = op == CE_LOG_SIGMOID ? v_neg(x) : x;
+    const vec a = op == CE_SIGMOID ? sigmoid_of(side, p) : softplus_of(side, p);
+    store_run(r->out + j, op == CE_LOG_SIGMOID ? v_neg(a) : a, n);
+}
+
+/* `vecs` of n elements each from j on. The operations on one vec wait for each other, so that all
+ * of them take each step together. */
+CE_INLINE void each_vecs(const each_run *r, ptrdiff_t j, ptrdiff_t vecs, int n, const ce_job *job,
+                         int weighs, int op)
+{
+    sigmoid_parts p[EACH_VECS];
+    const int logs = op_has_value(op) ? r->value != NULL : op != CE_SIGMOID;
+    for (ptrdiff_t i = 0; i < vecs; i++)
+        p[i].biased = biased_exp(load_run(r->x + j + i * VL, n, 0));
+    for (ptrdiff_t i = 0; i < vecs && op_has_sides(op); i++)
+        sigmoid_sides(p + i);
+    for (ptrdiff_t i = 0; i < vecs && logs; i++)
+        p[i].log = log1p_ratio(p[i].biased);
+    for (ptrdiff_t i = 0; i < vecs && logs; i++)
+        p[i].log = log1p_series(p[i].log);
+    for (ptrdiff_t i = 0; i < vecs && !op_has_value(op); i++)
+        each_plain(r, j + i * VL, n, p + i, op);
+    for (ptrdiff_t i = 0; i < vecs && op_has_value(op) && logs; i++)
+        each_loss(r, j + i * VL, n, p + i, weighs);
+    for (ptrdiff_t i = 0; i < vecs && op_has_value(op) && op_has_sides(op); i++)
+        each_result(r, j + i * VL, n, p + i, job, weighs, op);
 }
 
 CE_INLINE char *each_place(const ce_array *a, const ce_job *job, ptrdiff_t row, ptrdiff_t column)
@@ -117,10 +146,13 @@ CE_INLINE void each_elements(const ce_job *job, ptrdiff_t first, ptrdiff_t last,
                             each_target(&job->out, job, row, column, out),
                             each_target(&job->hessian, job, row, column, h)};
         ptrdiff_t j = 0;
-        for (; j + VL <= n; j += VL)
-            each_step(&r, j, VL, job, weighs, op);
+        for (; j + VL <= n; j += EACH_VECS * VL) {
+            const ptrdiff_t vecs = (n - j) / VL;
+            each_vecs(&r, j, vecs < EACH_VECS ? vecs : EACH_VECS, VL, job, weighs, op);
+        }
+        j = n / VL * VL;
         if (j < n)
-            each_step(&r, j, (int)(n - j), job, weighs, op);
+            each_vecs(&r, j, 1, (int)(n - j), job, weighs, op);
         if (op_has_value(op))
             each_unstage(&job->value, job, row, column, n, r.value, value);
         if (op != CE_SIGMOID_LOSS)

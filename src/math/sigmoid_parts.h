@@ -9,9 +9,9 @@
 
 typedef struct {
     pair biased; /* e 2^BIAS */
-    pair e;
     pair upper;  /* 1/(1 + e) */
     pair lower;  /* e/(1 + e), biased, |lo| <= ulp(hi)/2 */
+    pair log;    /* log1p(e), biased */
 } sigmoid_parts;
 
 CE_INLINE pair fast_two_sum(vec a, vec b)
@@ -25,38 +25,44 @@ CE_INLINE pair unbiased(pair a)
     return (pair){v_mul(a.hi, v_set1(UNBIAS)), v_mul(a.lo, v_set1(UNBIAS))};
 }
 
-CE_INLINE sigmoid_parts sigmoid_parts_of(vec x)
+CE_INLINE pair biased_exp(vec x)
 {
-    const vec d = v_neg(v_abs(x)), one = v_set1(1);
-    sigmoid_parts p;
-    p.biased = v_exp_pair(d, v_set1(MAGIC + 8 * BIAS), v_nle(d, v_set1(-CLAMP)));
-    p.e = unbiased(p.biased);
-    const pair sum = fast_two_sum(one, p.e.hi);
-    p.upper.hi = v_div(one, sum.hi);
-    const vec rest = v_nmad(p.upper.hi, v_add(sum.lo, p.e.lo), v_nfma(p.upper.hi, sum.hi, one));
-    p.upper.lo = v_mul(p.upper.hi, rest);
-    const vec hi = v_mul(p.biased.hi, p.upper.hi);
-    const vec lo = v_mad(p.biased.hi, p.upper.lo,
-                         v_mad(p.biased.lo, p.upper.hi, v_fma(p.biased.hi, p.upper.hi, v_neg(hi))));
-    p.lower = fast_two_sum(hi, lo);
-    return p;
+    const vec d = v_neg(v_abs(x));
+    return v_exp_pair(d, v_set1(MAGIC + 8 * BIAS), v_nle(d, v_set1(-CLAMP)));
 }
 
-/* log1p(e), biased */
-CE_INLINE pair log1p_exp(const sigmoid_parts *p)
+/* From p->biased to the two sigmoids. */
+CE_INLINE void sigmoid_sides(sigmoid_parts *p)
 {
-    const pair sum = fast_two_sum(v_set1(2), p->e.hi);
-    const vec inverse = v_div(v_set1(1), sum.hi);
-    const vec z = v_mul(p->biased.hi, inverse);
-    const vec rest = v_add(v_nfma(z, sum.hi, p->biased.hi),
-                           v_nmad(z, v_add(sum.lo, p->e.lo), p->biased.lo));
-    const vec z_lo = v_mul(rest, inverse);
-    const vec root = v_mul(z, v_set1(UNBIAS)), y = v_mul(root, root);
+    const vec one = v_set1(1);
+    const pair b = p->biased, e = unbiased(b), sum = fast_two_sum(one, e.hi);
+    const vec upper = v_div(one, sum.hi);
+    const vec rest = v_nmad(upper, v_add(sum.lo, e.lo), v_nfma(upper, sum.hi, one));
+    const vec upper_lo = v_mul(upper, rest), hi = v_mul(b.hi, upper);
+    const vec lo = v_mad(b.hi, upper_lo, v_mad(b.lo, upper, v_fma(b.hi, upper, v_neg(hi))));
+    p->upper = (pair){upper, upper_lo};
+    p->lower = fast_two_sum(hi, lo);
+}
+
+/* z = e/(2 + e), biased */
+CE_INLINE pair log1p_ratio(pair biased)
+{
+    const pair e = unbiased(biased), sum = fast_two_sum(v_set1(2), e.hi);
+    const vec inverse = v_div(v_set1(1), sum.hi), z = v_mul(biased.hi, inverse);
+    const vec rest = v_add(v_nfma(z, sum.hi, biased.hi),
+                           v_nmad(z, v_add(sum.lo, e.lo), biased.lo));
+    return (pair){z, v_mul(rest, inverse)};
+}
+
+/* log1p(e) from z, both biased */
+CE_INLINE pair log1p_series(pair z)
+{
+    const vec root = v_mul(z.hi, v_set1(UNBIAS)), y = v_mul(root, root);
     vec q = v_set1(LOG1P_TAIL[LOG1P_DEGREE]);
     for (int i = LOG1P_DEGREE - 1; i >= 0; i--)
         q = v_mad(q, y, v_set1(LOG1P_TAIL[i]));
-    const vec twice = v_add(z, z);
-    return fast_two_sum(twice, v_mad(twice, v_mul(y, q), v_add(z_lo, z_lo)));
+    const vec twice = v_add(z.hi, z.hi);
+    return fast_two_sum(twice, v_mad(twice, v_mul(y, q), v_add(z.lo, z.lo)));
 }
 
 /* A result before its rounding: (hi + lo) times power, which is 1 or 2^-BIAS. Biased while it may
@@ -99,7 +105,7 @@ CE_INLINE vec sigmoid_of(vec x, const sigmoid_parts *p)
 /* max(x, 0) + log1p(e) */
 CE_INLINE vec softplus_of(vec x, const sigmoid_parts *p)
 {
-    return rounded(add_biased(v_max(v_set1(0), x), v_set1(0), log1p_exp(p)));
+    return rounded(add_biased(v_max(v_set1(0), x), v_set1(0), p->log));
 }
 
 /* |x| (x > 0 ? 1 - y : y) + log1p(e); a zero factor wins over an infinite |x|. */
@@ -110,7 +116,7 @@ CE_INLINE unrounded sigmoid_loss_of(vec x, vec y, const sigmoid_parts *p)
     const vmask some = v_ne(c, zero);
     const vec a = v_keep(some, v_mul(size, c));
     const vec a_lo = v_keep(some, v_fma(size, c, v_neg(a)));
-    return add_biased(a, a_lo, log1p_exp(p));
+    return add_biased(a, a_lo, p->log);
 }
 
 /* x > 0: (1 - y) - sigmoid(-x), else sigmoid(x) - y */
