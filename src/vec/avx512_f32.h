@@ -126,75 +126,15 @@ CE_INLINE void v_store_t(io *p, ptrdiff_t step, const vec *c)
         _mm_storeu_ps(p + (12 + i) * step, _mm512_extractf32x4_ps(t[i], 3));
 }
 
-/* Sixteen rows of `classes` classes that adjoin, from and to one vec a class, by permutes of two
- * sources: one more vec joins those merged already. Lane i of class j is element i classes + j;
- * element 16 v + i is class (that mod classes) of row (that / classes). */
-#define PACKED_CLASSES 5 /* at most so many, at least 2 */
-
-#define T(i) t_merge((i) * classes + j, from, i)
-CE_INLINE int t_merge(int at, int from, int lane)
+#define PACKED_CLASSES 5 /* rows of at most so many are permuted */
+#define LANE_ORDER(T) \
+    _mm512_setr_epi32(T(0), T(1), T(2), T(3), T(4), T(5), T(6), T(7), T(8), T(9), T(10), T(11), \
+                      T(12), T(13), T(14), T(15))
+CE_INLINE vec t_permute(vec a, __m512i order, vec b)
 {
-    return at / VL == from ? VL + at % VL : from == 1 && at / VL == 0 ? at : lane;
+    return _mm512_permutex2var_ps(a, order, b);
 }
-CE_INLINE __m512i t_load_order(int classes, int j, int from)
-{
-    return _mm512_setr_epi32(T(0), T(1), T(2), T(3), T(4), T(5), T(6), T(7), T(8), T(9), T(10),
-                             T(11), T(12), T(13), T(14), T(15));
-}
-#undef T
-#define T(i) t_scatter(VL * v + (i), classes, from, i)
-CE_INLINE int t_scatter(int at, int classes, int from, int lane)
-{
-    return at % classes == from             ? VL + at / classes
-           : from == 1 && at % classes == 0 ? at / classes
-                                            : lane;
-}
-CE_INLINE __m512i t_store_order(int classes, int v, int from)
-{
-    return _mm512_setr_epi32(T(0), T(1), T(2), T(3), T(4), T(5), T(6), T(7), T(8), T(9), T(10),
-                             T(11), T(12), T(13), T(14), T(15));
-}
-#undef T
-CE_INLINE void t_load_packed(const io *p, vec *c, int classes)
-{
-    CE_UNROLL
-    for (int j = 0; j < classes; j++) {
-        vec a = v_load(p);
-        CE_UNROLL
-        for (int from = 1; from < classes; from++)
-            a = _mm512_permutex2var_ps(a, t_load_order(classes, j, from), v_load(p + VL * from));
-        c[j] = a;
-    }
-}
-CE_INLINE void t_store_packed(io *p, const vec *c, int classes)
-{
-    CE_UNROLL
-    for (int v = 0; v < classes; v++) {
-        vec a = c[0];
-        CE_UNROLL
-        for (int from = 1; from < classes; from++)
-            a = _mm512_permutex2var_ps(a, t_store_order(classes, v, from), c[from]);
-        v_store(p + VL * v, a);
-    }
-}
-CE_INLINE void v_load_packed(const io *p, vec *c, int classes)
-{
-    switch (classes) {
-    case 2: t_load_packed(p, c, 2); break;
-    case 3: t_load_packed(p, c, 3); break;
-    case 4: t_load_packed(p, c, 4); break;
-    case 5: t_load_packed(p, c, 5); break;
-    }
-}
-CE_INLINE void v_store_packed(io *p, const vec *c, int classes)
-{
-    switch (classes) {
-    case 2: t_store_packed(p, c, 2); break;
-    case 3: t_store_packed(p, c, 3); break;
-    case 4: t_store_packed(p, c, 4); break;
-    case 5: t_store_packed(p, c, 5); break;
-    }
-}
+#include "packed_avx512.h"
 
 CE_INLINE dvec d_set1(double a) { return (dvec){_mm512_set1_pd(a), _mm512_set1_pd(a)}; }
 CE_INLINE dvec d_load(const double *p)
