@@ -29,9 +29,9 @@ CHILD_SECONDS = 60  # a child takes a tenth of one
 
 
 def inputs() -> tuple[np.ndarray, np.ndarray]:
-    """Logits and labels of which each operation below is long enough for threads."""
+    """Logits and labels of which each operation is long enough for threads, after a pause too."""
     rng = np.random.default_rng(0)
-    return rng.normal(size=(200, 1000)).astype(np.float32) * 5, rng.integers(0, 1000, 200)
+    return rng.normal(size=(520, 1000)).astype(np.float32) * 5, rng.integers(0, 1000, 520)
 
 
 def results(x: np.ndarray, y: np.ndarray, threads: int) -> bytes:
