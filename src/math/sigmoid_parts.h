@@ -102,10 +102,11 @@ CE_INLINE vec sigmoid_of(vec x, const sigmoid_parts *p)
     return v_select(v_lt(x, v_set1(0)), v_mul(p->lower.hi, v_set1(UNBIAS)), upper);
 }
 
-/* max(x, 0) + log1p(e) */
+/* max(x, 0) + log1p(e). The maximum drops a NaN, which e has too: of two in a sum, which one is
+ * the result would depend on the order of its terms. */
 CE_INLINE vec softplus_of(vec x, const sigmoid_parts *p)
 {
-    return rounded(add_biased(v_max(v_set1(0), x), v_set1(0), p->log));
+    return rounded(add_biased(v_max(x, v_set1(0)), v_set1(0), p->log));
 }
 
 /* |x| (x > 0 ? 1 - y : y) + log1p(e); a zero factor wins over an infinite |x|. */
