@@ -1,10 +1,10 @@
 """Interleaved timing: every contender is timed once a round, so drift and noise meet all alike.
 
 A sample is one call, or the mean of a series of short ones, timed hot: right before it the
-contender runs untimed for WARM_SECONDS. That wakes its own threads and lets those of the contender
-before it go to sleep; without it an OpenMP runtime that still spins takes a core from the next one.
-Only calls of more than LONG_SECONDS are not run twice. `after_pause` times single calls that follow
-a sleep instead.
+contender runs untimed for WARM_SECONDS, which wakes its own threads. Before that those of the
+contender before it are given time to go to sleep: threads of a pool that spin take a core from
+the next one, for up to 0.2 s after a call. Only calls of more than LONG_SECONDS are not run twice.
+`after_pause` times single calls that follow a sleep instead.
 
 pyperf, the well-kept library for this, times one function a process and warms it up there; that
 contenders alternate in one process, which is what makes their ratio hold on a shared machine, is
@@ -20,6 +20,8 @@ from statistics import median
 from typing import NamedTuple
 
 WARM_SECONDS = 0.01
+SLICE_SECONDS, SLICES = 0.005, 80  # of waiting until no thread runs
+IDLE_SHARE = 0.1
 SERIES_SECONDS = 0.0005
 LONG_SECONDS = 0.04
 PAUSE_SECONDS = 0.02
@@ -43,6 +45,15 @@ def _seconds(call: Call, calls: int = 1) -> float:
     return (time.perf_counter() - start) / calls
 
 
+def _settle() -> None:
+    """Return when the threads of this process are idle, or after a time."""
+    for _ in range(SLICES):
+        start = time.process_time()
+        time.sleep(SLICE_SECONDS)
+        if time.process_time() - start < IDLE_SHARE * SLICE_SECONDS:
+            return
+
+
 def _warm(call: Call) -> float:
     """Run for WARM_SECONDS, and once at least; return the seconds of a call."""
     start = time.perf_counter()
@@ -55,6 +66,7 @@ def _warm(call: Call) -> float:
 
 def _hot_sample(call: Call, last: float) -> float:
     """`last` is the sample before this one, 0 for the first."""
+    _settle()
     if last > LONG_SECONDS:
         return _seconds(call)
     return _seconds(call, max(1, int(SERIES_SECONDS / _warm(call))))
