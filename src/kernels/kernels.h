@@ -11,5 +11,6 @@
 #include "narrow.h"
 #include "vertical.h"
 #include "wide.h"
+#include "blocked.h"
 #include "each.h"
 #include "table.h"

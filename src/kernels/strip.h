@@ -14,8 +14,7 @@ typedef enum { ACROSS, ALONG, PACKED, ANY, OTHER } strip_kind;
 typedef struct {
     char *first;
     ptrdiff_t step, stride; /* bytes from row to row, from class to class */
-    ptrdiff_t line;         /* bytes from one to the next of as many places as there are classes, */
-                            /* which together are all of the group */
+    ptrdiff_t line;         /* a fetch every so many bytes, one for each class, fetches a group */
     const ce_array *array;
     const ptrdiff_t *shape;
     strip_kind kind, whole, part; /* of this group, of VL rows, of fewer */

@@ -1,8 +1,7 @@
 /* One row at a time, VL classes a step: rows whose classes lie side by side.
  *
- * A row of one block shares its row end with the VL - 1 rows after it, one a lane. A row of more
- * blocks is on its own, one block a lane; its blocks may be reduced and finished by different
- * threads, between which only block_state passes.
+ * A row of one block shares its row end with the VL - 1 rows after it, one a lane. Rows of more
+ * blocks: blocked.h.
  */
 
 /* e_j of this many bytes stay in a cache of the core until their row's end is known. */
@@ -440,103 +439,6 @@ CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, io *kept, i
         put_label_entries(job, &g, &x);
 }
 
-/* A row of more blocks: what its phases pass on. */
-typedef struct {
-    blocks part[MAX_BLOCKS / VL];
-    row_end z;
-    group g;
-    exact_entries exact;
-    ptrdiff_t top; /* class of the maximum */
-} block_state;
-
-/* The label's logit is read before out, which may be the logits, is written. */
-CE_INLINE void wide_begin(const ce_job *job, ptrdiff_t row, block_state *s, int op)
-{
-    group_set(&s->g, job, row, 1, op);
-}
-
-CE_INLINE void wide_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, block_state *s, int op)
-{
-    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
-    const ptrdiff_t from = b * block_size(classes);
-    const ptrdiff_t n = block_end(classes, from) - from;
-    CE_ALIGN64 io copy[CE_BLOCK];
-    logit_run x = row_x(job, row, from, n);
-    const char *next = x.p + n * type_size(x.type);
-    const real m = wide_max_of(&x, copy);
-    const wide_part w = {x, labels_at(job, row, from), next - x.p, m,
-                         row_store(job, row, from, NULL)};
-    wide_block(&w, s->part + b / VL, (int)(b % VL), op);
-}
-
-/* The shares of VL blocks at a time, then lane by lane in the order of the blocks. */
-CE_ONCE totals wide_totals(const block_state *s, ptrdiff_t count, real m, int dense)
-{
-    totals t = {v_set1(m), v_set1(0), x_zero(), x_zero(), x_zero(), x_zero(), x_zero()};
-    for (ptrdiff_t first = 0; first < count; first += VL) {
-        const totals share = block_share(s->part + first / VL, v_set1(m), dense);
-        CE_ALIGN64 real ties[VL];
-        xlanes sum, gap, tiny, others, top;
-        v_store_real(ties, share.ties);
-        x_store(&sum, share.s);
-        x_store(&gap, share.gap);
-        x_store(&tiny, share.tiny);
-        x_store(&others, share.others);
-        x_store(&top, share.top);
-        for (int i = 0; i < VL && first + i < count; i++) {
-            const totals one = {t.m, v_set1(ties[i]), x_load1(&sum, i), x_load1(&gap, i),
-                                x_load1(&tiny, i), x_load1(&others, i), x_load1(&top, i)};
-            t = add_share(t, one, dense);
-        }
-    }
-    return t;
-}
-
-CE_ONCE void wide_merge(const ce_job *job, block_state *s, int op)
-{
-    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], count = block_count(classes);
-    vec top = v_set1(-INFINITY);
-    for (ptrdiff_t b = 0; b < count; b++)
-        top = v_max(top, v_set1(s->part[b / VL].m[b % VL]));
-    const real m = v_reduce_max(top);
-    const totals t = wide_totals(s, count, m, op_is_dense(op));
-    end_row(&s->z, &t, op_is_dense(op));
-    entries_set(&s->exact, &s->z, &s->g, op);
-    ptrdiff_t b = 0;
-    while (b < count - 1 && s->part[b / VL].m[b % VL] != m)
-        b++;
-    s->top = b * block_size(classes) + (ptrdiff_t)s->part[b / VL].at[b % VL];
-    if (job->value.data)
-        put_values(job, &s->g,
-                   row_value(&s->z, &s->g.loss, label_logits(&s->g, op), op));
-}
-
-CE_INLINE void wide_scale(const ce_job *job, ptrdiff_t row, ptrdiff_t b, const block_state *s,
-                          int op)
-{
-    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], from = b * block_size(classes);
-    const ptrdiff_t n = block_end(classes, from) - from;
-    if (op == CE_LOG_SOFTMAX) {
-        const logit_run x = row_x(job, row, from, n);
-        const ext L = log1p_of(&s->z);
-        wide_log_softmax_of(&x, s->z.m, x_hi(L), x_lo(L), row_out(job, &job->out, row, from));
-        return;
-    }
-    real m[VL];
-    v_store_real(m, v_set1(s->part[b / VL].m[b % VL]));
-    finish q;
-    finish_set(&q, &s->z, &s->g.gradient, &s->g.hessian, m, op);
-    wide_results(job, row, from, n, row_store(job, row, from, NULL), m[0], &q, op);
-}
-
-CE_ONCE void wide_exact(const ce_job *job, const block_state *s, int op)
-{
-    if (op_is_sparse(op) && op_has_gradient(op))
-        put_label_entries(job, &s->g, &s->exact);
-    if (op_marks_top(op))
-        put_top_entries(job, &s->g, &s->exact, 0, s->top, op);
-}
-
 /* Rows of one block, VL at a time while their e_j fit. */
 CE_INLINE void wide_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int op)
 {
@@ -547,22 +449,5 @@ CE_INLINE void wide_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int 
     for (ptrdiff_t row = row0, n; row < row1; row += n) {
         n = group_rows(job, row, row1, most);
         wide_group(job, row, (int)n, kept, op);
-    }
-}
-
-/* Rows of several blocks, one after the other. */
-CE_ONCE void blocked_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, const ce_kernel *k)
-{
-    const ptrdiff_t count = block_count(job->shape[CE_CLASS_AXIS]);
-    block_state s;
-    memset(&s.part, 0, sizeof s.part);
-    for (ptrdiff_t row = row0; row < row1; row++) {
-        k->begin(job, row, &s);
-        for (ptrdiff_t b = 0; b < count; b++)
-            k->reduce(job, row, b, &s);
-        k->merge(job, &s);
-        for (ptrdiff_t b = 0; b < count && job->out.data; b++)
-            k->scale(job, row, b, &s);
-        k->exact(job, &s);
     }
 }
