@@ -6,7 +6,7 @@
  * parts in theirs.
  */
 
-#define _POSIX_C_SOURCE 200809L /* clock_gettime */
+#define _POSIX_C_SOURCE 200809L /* clock_gettime, in pool.h */
 
 #include <string.h>
 
@@ -21,7 +21,6 @@
 #endif
 #if !defined(_WIN32)
 #include <pthread.h>
-#include <time.h>
 #endif
 
 #define CHUNK_ELEMENTS 32768
@@ -81,23 +80,12 @@ const char *ce_threading(void)
 
 static _Atomic double last_end = -1e9; /* of any thread's job */
 
-static double now(void)
-{
-#if defined(_WIN32)
-    return 0.0;
-#else
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-#endif
-}
-
 static int threads_for(int wanted, ptrdiff_t work)
 {
 #ifdef CECORE_OPENMP
     if (wanted <= 1 || work < HOT || forked || omp_in_parallel())
         return 1;
-    if (work >= COLD || ce_pool_is_awake() || now() - last_end < SERIES_SECONDS)
+    if (work >= COLD || ce_pool_is_awake() || ce_now() - last_end < SERIES_SECONDS)
         return wanted;
     return 1;
 #else
@@ -110,7 +98,7 @@ static int threads_for(int wanted, ptrdiff_t work)
 static void job_ended(ptrdiff_t work)
 {
     if (work >= HOT)
-        last_end = now();
+        last_end = ce_now();
 }
 
 static int is_row_operation(ce_op op) { return op < CE_SIGMOID; }

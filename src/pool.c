@@ -4,7 +4,7 @@
  * milliseconds then, more than most calls.
  */
 
-#define _POSIX_C_SOURCE 200809L /* clock_gettime */
+#define _POSIX_C_SOURCE 200809L /* clock_gettime, in pool.h */
 
 #include "pool.h"
 
@@ -14,7 +14,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <time.h>
 
 /* A worker looks out for the next task so long before it sleeps: series of calls find it awake. */
 #define LOOKOUT_SECONDS 0.0003
@@ -35,13 +34,6 @@ static shared *newest;        /* a list, behind the lock as the next two are */
 static int workers, sleeping;
 static atomic_uint postings;  /* tasks so far */
 static atomic_int lookouts;   /* workers awake without work */
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Another thread that waits for this core gets it. */
 static void pause_briefly(void)
@@ -75,9 +67,9 @@ static shared *joinable(void)
 
 static void look_out(unsigned seen)
 {
-    const double end = now() + LOOKOUT_SECONDS;
+    const double end = ce_now() + LOOKOUT_SECONDS;
     atomic_fetch_add(&lookouts, 1);
-    while (atomic_load(&postings) == seen && now() < end)
+    while (atomic_load(&postings) == seen && ce_now() < end)
         pause_briefly();
     atomic_fetch_sub(&lookouts, 1);
 }
@@ -151,8 +143,8 @@ static void retire(shared *s)
     pthread_mutex_unlock(&lock);
     if (atomic_load(&s->active) == 0)
         return;
-    const double end = now() + LOOKOUT_SECONDS;
-    while (atomic_load(&s->active) > 0 && now() < end)
+    const double end = ce_now() + LOOKOUT_SECONDS;
+    while (atomic_load(&s->active) > 0 && ce_now() < end)
         pause_briefly();
     pthread_mutex_lock(&lock);
     while (atomic_load(&s->active) > 0)

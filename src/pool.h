@@ -3,6 +3,21 @@
 #define CE_POOL_H
 
 #include <stddef.h>
+#if !defined(_WIN32)
+#include <time.h>
+#endif
+
+/* Seconds of a clock that never goes back; 0 where there are no threads to wait for. */
+static inline double ce_now(void)
+{
+#if defined(_WIN32)
+    return 0.0;
+#else
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+#endif
+}
 
 typedef void (*ce_piece)(void *task, ptrdiff_t i);
 
