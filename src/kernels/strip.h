@@ -72,7 +72,7 @@ CE_INLINE vec strip_gather(const strip *s, ptrdiff_t k, real fill)
 {
     real v[VL];
     for (int i = 0; i < VL; i++)
-        v[i] = i < s->rows ? (real)load_any((const char *)strip_place(s, i, k), s->array->type)
+        v[i] = i < s->rows ? (real)(io)load_any((const char *)strip_place(s, i, k), s->array->type)
                            : fill;
     return v_load_real(v);
 }
