@@ -23,6 +23,11 @@ typedef struct {
 
 #define CE_STATE_MAX 49152 /* bytes, of any ISA's block_state */
 
+/* Memory of the calling thread, of CE_SCRATCH bytes from a cache line on; kernels leave nothing
+ * there between calls. */
+#define CE_SCRATCH (1 << 20)
+char *ce_scratch(void);
+
 const ce_kernels *ce_kernels_of(ce_type type);
 
 /* cpu.c */

@@ -9,6 +9,7 @@ typedef struct {
     group g;
     exact_entries exact;
     ptrdiff_t top; /* class of the maximum */
+    streams out;
 } block_state;
 
 /* The label's logit is read before out, which may be the logits, is written. */
@@ -26,8 +27,9 @@ CE_INLINE void wide_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, block_
     logit_run x = row_x(job, row, from, n);
     const char *next = x.p + n * type_size(x.type);
     const real m = wide_max_of(&x, copy);
-    const wide_part w = {x, labels_at(job, row, from), next - x.p, m,
-                         row_store(job, row, from, NULL)};
+    const wide_part w = {x, labels_at(job, row, from), next - x.p,
+                         n * job->labels.stride[CE_CLASS_AXIS], m,
+                         row_store(job, row, from, NULL), &s->out};
     wide_block(&w, s->part + b / VL, (int)(b % VL), op);
 }
 
@@ -99,19 +101,43 @@ CE_ONCE void wide_exact(const ce_job *job, const block_state *s, int op)
         put_top_entries(job, &s->g, &s->exact, 0, s->top, op);
 }
 
+CE_INLINE void blocked_row(const ce_job *job, ptrdiff_t row, block_state *s, const ce_kernel *k)
+{
+    const ptrdiff_t count = block_count(job->shape[CE_CLASS_AXIS]);
+    k->begin(job, row, s);
+    for (ptrdiff_t b = 0; b < count; b++)
+        k->reduce(job, row, b, s);
+    streams_rest(&s->out, job->op);
+    k->merge(job, s);
+    for (ptrdiff_t b = 0; b < count && job->out.data; b++)
+        k->scale(job, row, b, s);
+    k->exact(job, s);
+}
+
+/* Whether a row of results fits where it would wait. */
+CE_INLINE int blocked_streams(const ce_job *job)
+{
+    const ptrdiff_t bytes = job->shape[CE_CLASS_AXIS] * (ptrdiff_t)sizeof(io) + STREAM_LINE;
+    return job_streams(job, job->op) && bytes <= CE_SCRATCH / (op_has_hessian(job->op) ? 2 : 1);
+}
+
 /* Rows of several blocks, one after the other. */
 CE_ONCE void blocked_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, const ce_kernel *k)
 {
-    const ptrdiff_t count = block_count(job->shape[CE_CLASS_AXIS]);
+    const int streamed = blocked_streams(job);
     block_state s;
+    ce_job near = *job;
     memset(&s.part, 0, sizeof s.part);
+    s.out = streamed ? streams_in(ce_scratch()) : streams_none();
     for (ptrdiff_t row = row0; row < row1; row++) {
-        k->begin(job, row, &s);
-        for (ptrdiff_t b = 0; b < count; b++)
-            k->reduce(job, row, b, &s);
-        k->merge(job, &s);
-        for (ptrdiff_t b = 0; b < count && job->out.data; b++)
-            k->scale(job, row, b, &s);
-        k->exact(job, &s);
+        if (streamed)
+            near.out = waiting_rows(&s.out.out, job, &job->out, row);
+        if (streamed && op_has_hessian(job->op))
+            near.hessian = waiting_rows(&s.out.hessian, job, &job->hessian, row);
+        blocked_row(&near, row, &s, k);
+        if (streamed)
+            streams_begin(&s.out, job, row, 1, job->op);
     }
+    if (streamed)
+        streams_end(&s.out, job->op);
 }

@@ -16,6 +16,7 @@ CE_INLINE int op_has_value(int op)
 typedef struct {
     const io *x, *y, *weight;
     io *value, *out, *hessian;
+    int streamed; /* out and hessian begin with a line, and go past the caches */
 } each_run;
 
 /* n is a constant VL in the loop over whole vecs. */
@@ -29,6 +30,15 @@ CE_INLINE void store_run(io *p, vec a, int n)
         v_store(p, a);
     else
         v_store_n(p, a, n);
+}
+
+/* Into out or hessian. */
+CE_INLINE void store_result(const each_run *r, io *p, vec a, int n)
+{
+    if (n == VL && V_STREAMS && r->streamed)
+        v_stream(p, a);
+    else
+        store_run(p, a, n);
 }
 
 /* weight/denominator as a pair; live is false where the weight is 0. */
@@ -59,10 +69,10 @@ CE_INLINE void each_result(const each_run *r, ptrdiff_t j, int n, const sigmoid_
     const each_weight g = weighs ? each_weight_of(r, j, n, (real)job->denominator)
                                  : (each_weight){x, x, v_eq(x, x)};
     const unrounded gradient = sigmoid_gradient_of(x, y, p);
-    store_run(r->out + j, each_rounded(gradient, &g, weighs), n);
+    store_result(r, r->out + j, each_rounded(gradient, &g, weighs), n);
     if (op == CE_SIGMOID_HESSIAN) {
         const unrounded hessian = sigmoid_hessian_of(p);
-        store_run(r->hessian + j, each_rounded(hessian, &g, weighs), n);
+        store_result(r, r->hessian + j, each_rounded(hessian, &g, weighs), n);
     }
 }
 CE_INLINE void each_loss(const each_run *r, ptrdiff_t j, int n, const sigmoid_parts *p, int weighs)
@@ -75,7 +85,7 @@ CE_INLINE void each_plain(const each_run *r, ptrdiff_t j, int n, const sigmoid_p
 {
     const vec x = load_run(r->x + j, n, 0), side = op == CE_LOG_SIGMOID ? v_neg(x) : x;
     const vec a = op == CE_SIGMOID ? sigmoid_of(side, p) : softplus_of(side, p);
-    store_run(r->out + j, op == CE_LOG_SIGMOID ? v_neg(a) : a, n);
+    store_result(r, r->out + j, op == CE_LOG_SIGMOID ? v_neg(a) : a, n);
 }
 
 /* `vecs` of n elements each from j on. The operations on one vec wait for each other, so that all
@@ -130,21 +140,36 @@ CE_INLINE const io *each_source(const ce_array *a, const ce_job *job, ptrdiff_t 
     return stage(each_place(a, job, row, column), a->stride[CE_CLASS_AXIS], a->type, n, copy);
 }
 
+/* Two arrays of results only if their lines begin at the same elements. */
+CE_INLINE int each_streams(const ce_job *job, int op)
+{
+    return V_STREAMS && op != CE_SIGMOID_LOSS && array_streams(job, &job->out) &&
+           (op != CE_SIGMOID_HESSIAN ||
+            (array_streams(job, &job->hessian) &&
+             stream_phase(job->out.data) == stream_phase(job->hessian.data)));
+}
+
 CE_INLINE void each_elements(const ce_job *job, ptrdiff_t first, ptrdiff_t last, int op)
 {
     const ptrdiff_t length = job->shape[CE_CLASS_AXIS];
     const int weighs = job->weight.data != NULL || job->denominator != 1.0;
+    const int streamed = each_streams(job, op);
     while (first < last) {
         io x[CE_STAGE], y[CE_STAGE], w[CE_STAGE], value[CE_STAGE], out[CE_STAGE], h[CE_STAGE];
         const ptrdiff_t row = first / length, column = first % length;
         ptrdiff_t n = length - column < last - first ? length - column : last - first;
         n = n < CE_STAGE ? n : CE_STAGE;
+        const ptrdiff_t phase =
+            streamed ? stream_phase(each_place(&job->out, job, row, column)) : 0;
+        if (phase > 0 && n > VL - phase)
+            n = VL - phase; /* the next run begins with a line */
         const each_run r = {each_source(&job->x, job, row, column, n, x),
                             each_source(&job->labels, job, row, column, n, y),
                             each_source(&job->weight, job, row, column, n, w),
                             each_target(&job->value, job, row, column, value),
                             each_target(&job->out, job, row, column, out),
-                            each_target(&job->hessian, job, row, column, h)};
+                            each_target(&job->hessian, job, row, column, h),
+                            streamed && phase == 0};
         ptrdiff_t j = 0;
         for (; j + VL <= n; j += EACH_VECS * VL) {
             const ptrdiff_t vecs = (n - j) / VL;
@@ -161,4 +186,6 @@ CE_INLINE void each_elements(const ce_job *job, ptrdiff_t first, ptrdiff_t last,
             each_unstage(&job->hessian, job, row, column, n, r.hessian, h);
         first += n;
     }
+    if (streamed)
+        CE_STREAM_FENCE;
 }

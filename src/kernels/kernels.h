@@ -3,6 +3,7 @@
 #include "ops.h"
 #include "access.h"
 #include "convert.h"
+#include "stream.h"
 #include "state.h"
 #include "finish.h"
 #include "blocks.h"

@@ -84,35 +84,37 @@ CE_INLINE void narrow_add(narrow_sums *a, int j, int first, int odd, narrow_coun
         *x = v_as_stored(v_rounded(e.e, e.keep));
 }
 
-CE_INLINE void narrow_fetch(const columns *a, ptrdiff_t ahead, ptrdiff_t k, int op)
+/* What memory does beside the terms of class k: a burst would wait. */
+CE_INLINE void narrow_traffic(const columns *a, streams *out, ptrdiff_t ahead, ptrdiff_t k, int op)
 {
+    streams_step(out, op);
     strip_prefetch(&a->x, ahead, k);
     if (op_is_dense(op))
         strip_prefetch(&a->y, ahead, k);
 }
 
-/* Add up the terms. One line of the rows `ahead` is fetched a term: a burst would wait. */
-CE_INLINE void narrow_reduce(const columns *a, narrow_work *w, ptrdiff_t classes, ptrdiff_t ahead,
-                             int op)
+/* Add up the terms. Meanwhile the rows `ahead` are fetched, and earlier results go out. */
+CE_INLINE void narrow_reduce(const columns *a, narrow_work *w, streams *out, ptrdiff_t classes,
+                             ptrdiff_t ahead, int op)
 {
     const int n = classes < VL ? (int)classes : VL;
     const vec zero = v_set1(0);
     vec *x = w->x, *y = w->y;
     narrow_count c = {reference_of(w->z.m), finite_top(w->z.m), zero, zero, zero};
     for (int j = 0; j < n; j++) {
-        narrow_fetch(a, ahead, j, op);
+        narrow_traffic(a, out, ahead, j, op);
         narrow_add(&w->sums, j, 1, 0, &c, x + j, y + j, op);
     }
     for (ptrdiff_t k = VL, odd = 1; k < classes; k += VL, odd = !odd) {
         const int left = classes - k < VL ? (int)(classes - k) : VL;
         if (odd)
             for (int j = 0; j < left; j++) {
-                narrow_fetch(a, ahead, k + j, op);
+                narrow_traffic(a, out, ahead, k + j, op);
                 narrow_add(&w->sums, j, 0, 1, &c, x + k + j, y + k + j, op);
             }
         else
             for (int j = 0; j < left; j++) {
-                narrow_fetch(a, ahead, k + j, op);
+                narrow_traffic(a, out, ahead, k + j, op);
                 narrow_add(&w->sums, j, 0, 0, &c, x + k + j, y + k + j, op);
             }
         if (left == VL && k / VL % SETTLE == SETTLE - 1)
@@ -200,15 +202,15 @@ CE_INLINE void narrow_finish(columns *a, const narrow_work *w, ptrdiff_t classes
         narrow_store(&a->hessian, classes, w->hessian);
 }
 
-CE_INLINE void narrow_groups(const ce_job *job, columns *a, narrow_work *w, int groups,
-                             int op)
+CE_INLINE void narrow_groups(const ce_job *job, columns *a, narrow_work *w, streams *out,
+                             int groups, int op)
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
     const int logs = op == CE_LOG_SOFTMAX || job->value.data;
     for (int i = 0; i < groups; i++)
         narrow_read(job, a, w + i, op);
     for (int i = 0; i < groups; i++)
-        narrow_reduce(a, w + i, classes, (i + 1) * VL, op);
+        narrow_reduce(a, w + i, out, classes, (i + 1) * VL, op);
     for (int i = 0; i < groups; i++)
         narrow_fold(w + i, classes, op);
     for (int i = 0; i < groups; i++) {
@@ -219,7 +221,8 @@ CE_INLINE void narrow_groups(const ce_job *job, columns *a, narrow_work *w, int 
     }
     for (int i = 0; i < groups && logs; i++)
         narrow_value(job, w + i, op);
-    if (op == CE_LOG_SOFTMAX || op_stores_exp(op))
+    streams_rest(out, op); /* where they wait comes what is finished now */
+    if (op_has_out(op))
         for (int i = 0; i < groups; i++)
             narrow_finish(a, w + i, classes, groups * VL, op);
 }
@@ -230,11 +233,18 @@ CE_INLINE void narrow_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, in
     const ptrdiff_t fit = NARROW_ROOM / room, wanted = NARROW_TOGETHER / classes + 2;
     const int most = (int)(wanted > NARROW_GROUPS ? NARROW_GROUPS : wanted < fit ? wanted : fit);
     const int weighs = job_weighs(job, op);
+    const int streamed = !op_is_dense(op) && job_streams(job, op); /* dense labels: slower so */
+    ce_array out_rows, hessian_rows;
     vec x[NARROW_ROOM], y[op_is_dense(op) ? NARROW_ROOM : 1];
     vec hessian[op_has_hessian(op) ? NARROW_ROOM : 1];
     narrow_work work[NARROW_GROUPS];
     columns a;
+    streams out = streamed ? streams_in(ce_scratch()) : streams_none();
     columns_set(&a, job, op);
+    if (streamed) {
+        a.out.array = &out_rows;
+        a.hessian.array = &hessian_rows;
+    }
     for (int i = 0; i < most; i++) {
         work[i].x = x + i * room;
         work[i].y = op_is_dense(op) ? y + i * room : NULL;
@@ -243,6 +253,7 @@ CE_INLINE void narrow_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, in
         memset(work[i].g.label, 0, sizeof work[i].g.label); /* lanes without a row keep these */
     }
     for (ptrdiff_t row = row0; row < row1;) {
+        const ptrdiff_t first = row;
         int groups = 0;
         for (; groups < most && row < row1; groups++) {
             group *g = &work[groups].g;
@@ -252,6 +263,14 @@ CE_INLINE void narrow_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, in
             if (weighs)
                 weigh(job, g);
         }
-        narrow_groups(job, &a, work, groups, op);
+        if (streamed)
+            out_rows = waiting_rows(&out.out, job, &job->out, first);
+        if (streamed && op_has_hessian(op))
+            hessian_rows = waiting_rows(&out.hessian, job, &job->hessian, first);
+        narrow_groups(job, &a, work, &out, groups, op);
+        if (streamed)
+            streams_begin(&out, job, first, row - first, op);
     }
+    if (streamed)
+        streams_end(&out, op);
 }

@@ -8,6 +8,8 @@
 #define WIDE_GROUP_BYTES 131072
 /* The same where the outputs are not of io, and e_j wait on the stack. */
 #define WIDE_KEPT_BYTES 65536
+/* And where results wait to be streamed. */
+#define WIDE_STREAM_BYTES 65536
 /* Logits of this many bytes stay in the first-level cache from their maximum to their terms. */
 #define WIDE_NEAR_BYTES 16384
 
@@ -90,25 +92,30 @@ CE_INLINE vec wide_step(wide_sums *a, reference r, vec top, vec x, vec y, ptrdif
 }
 
 /* What wide_block is given: classes, their maximum, where their e_j go if they can wait somewhere,
- * and how many bytes later lies what is fetched meanwhile. */
+ * how many bytes later lies what is fetched meanwhile, and what goes out. */
 typedef struct {
     logit_run x;
     label_run y;
-    ptrdiff_t ahead;
+    ptrdiff_t ahead, y_ahead;
     real m;
     io *store;
+    streams *out;
 } wide_part;
 
 /* Its logits, labels and e_j as io, from class 0 on, of which a run is there. */
 typedef struct { const io *x, *label; io *store; } wide_run;
 
 /* One vec of classes from j on, `rest` of which exist. */
-CE_INLINE void wide_classes(const wide_part *w, const wide_run *at, wide_sums *a, reference r,
-                            ptrdiff_t j, int rest, int odd, int shifts, int op)
+CE_INLINE void wide_classes(const wide_part *w, const wide_run *at, wide_sums *a,
+                            streams *out, reference r, ptrdiff_t j, int rest, int odd,
+                            int shifts, int op)
 {
     const io *x = at->x + j, *label = at->label;
     const vec top = finite_top(v_set1(w->m));
     CE_PREFETCH((const char *)x + w->ahead);
+    if (op_is_dense(op))
+        CE_PREFETCH((const char *)(w->y.p + j * w->y.stride) + w->y_ahead);
+    streams_step(out, op);
     if (rest == VL) {
         const vec e = wide_step(a, r, top, v_load(x), v_load(label + j), j, odd, shifts, op);
         if (op_stores_exp(op))
@@ -122,27 +129,29 @@ CE_INLINE void wide_classes(const wide_part *w, const wide_run *at, wide_sums *a
 }
 
 /* Classes [j, end), at most SETTLE vecs of them. */
-CE_INLINE void wide_vecs(const wide_part *w, const wide_run *at, wide_sums *a, reference r,
-                         ptrdiff_t j, ptrdiff_t end, int shifts, int op)
+CE_INLINE void wide_vecs(const wide_part *w, const wide_run *at, wide_sums *a,
+                         streams *out, reference r, ptrdiff_t j, ptrdiff_t end, int shifts,
+                         int op)
 {
     for (; j + 2 * VL <= end; j += 2 * VL) {
-        wide_classes(w, at, a, r, j, VL, 0, shifts, op);
-        wide_classes(w, at, a, r, j + VL, VL, 1, shifts, op);
+        wide_classes(w, at, a, out, r, j, VL, 0, shifts, op);
+        wide_classes(w, at, a, out, r, j + VL, VL, 1, shifts, op);
     }
     const int odd = j + VL <= end;
     if (odd)
-        wide_classes(w, at, a, r, j, VL, 0, shifts, op);
+        wide_classes(w, at, a, out, r, j, VL, 0, shifts, op);
     j += odd * VL;
     if (j < end && odd)
-        wide_classes(w, at, a, r, j, (int)(end - j), 1, shifts, op);
+        wide_classes(w, at, a, out, r, j, (int)(end - j), 1, shifts, op);
     else if (j < end)
-        wide_classes(w, at, a, r, j, (int)(end - j), 0, shifts, op);
+        wide_classes(w, at, a, out, r, j, (int)(end - j), 0, shifts, op);
 }
 
 CE_INLINE wide_sums wide_terms(const wide_part *w, reference r, int shifts, int op)
 {
     wide_sums a = {esum_zero(), dsum_zero(), dsum_zero(), dsum_zero(), dsum_zero(), 0, -1};
     const ptrdiff_t settle = SETTLE * VL;
+    streams out = *w->out; /* in registers */
     for (ptrdiff_t start = 0; start < w->x.n; start += settle) {
         CE_ALIGN64 io x[SETTLE * VL], label[SETTLE * VL], lost[SETTLE * VL];
         const ptrdiff_t end = w->x.n - start < settle ? w->x.n : start + settle;
@@ -152,10 +161,12 @@ CE_INLINE wide_sums wide_terms(const wide_part *w, reference r, int shifts, int 
         at.label = op_is_dense(op) ? stage(y->p + start * y->stride, y->stride, y->type,
                                            end - start, label) - start
                                    : at.x;
-        wide_vecs(w, &at, &a, r, start, end, shifts, op);
+        wide_vecs(w, &at, &a, &out, r, start, end, shifts, op);
         if (end - start == settle)
             esum_settle(&a.s);
     }
+    if (out.out.at != w->out->out.at || out.hessian.at != w->out->hessian.at)
+        *w->out = out;
     return a;
 }
 
@@ -370,7 +381,7 @@ CE_ONCE void widen_rows(const ce_job *job, ptrdiff_t first, int n, io *copy)
 /* Rows of one block, so many at a time as stay in the first-level cache: all their maxima first,
  * as the terms of one row would wait for its maximum, but not for those of others. */
 CE_INLINE void wide_reduce_rows(const ce_job *job, ptrdiff_t first, int n, blocks *p, io *kept,
-                                int op)
+                                streams *out, int op)
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
     const ptrdiff_t fit = WIDE_NEAR_BYTES / (classes * (ptrdiff_t)sizeof(io));
@@ -392,15 +403,17 @@ CE_INLINE void wide_reduce_rows(const ce_job *job, ptrdiff_t first, int n, block
             const ptrdiff_t row = first + i;
             const ptrdiff_t back = copies ? row_x(job, row, 0, classes).p - x[i] : 0;
             const wide_part w = {{x[i], IO_TYPE, classes}, labels_at(job, row, 0),
-                                 back + near * job->x.stride[2], m[i],
-                                 row_store(job, row, 0, kept + i * classes)};
+                                 back + near * job->x.stride[2],
+                                 near * job->labels.stride[2], m[i],
+                                 row_store(job, row, 0, kept + i * classes), out};
             wide_block(&w, p, i, op);
         }
     }
 }
 
 /* Rows of one block: n of them, at most VL, one row end for all. */
-CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, io *kept, int op)
+CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, io *kept,
+                          streams *out, int op)
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
     group g;
@@ -408,7 +421,8 @@ CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, io *kept, i
     row_end z;
     group_set(&g, job, first, n, op);
     memset(&p, 0, sizeof p);
-    wide_reduce_rows(job, first, n, &p, kept, op);
+    wide_reduce_rows(job, first, n, &p, kept, out, op);
+    streams_rest(out, op);
     const totals t = single_block(&p, op_is_dense(op));
     end_row(&z, &t, op_is_dense(op));
     if (job->value.data)
@@ -439,15 +453,38 @@ CE_INLINE void wide_group(const ce_job *job, ptrdiff_t first, int n, io *kept, i
         put_label_entries(job, &g, &x);
 }
 
+/* Rows of one block whose results are streamed. */
+CE_INLINE void wide_rows_streamed(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int op)
+{
+    const ptrdiff_t row_bytes = job->shape[CE_CLASS_AXIS] * (ptrdiff_t)sizeof(io);
+    const ptrdiff_t fit = WIDE_STREAM_BYTES / row_bytes, most = fit < VL ? fit : VL;
+    streams out = streams_in(ce_scratch());
+    ce_job near = *job;
+    for (ptrdiff_t row = row0, n; row < row1; row += n) {
+        n = group_rows(job, row, row1, most);
+        near.out = waiting_rows(&out.out, job, &job->out, row);
+        if (op_has_hessian(op))
+            near.hessian = waiting_rows(&out.hessian, job, &job->hessian, row);
+        wide_group(&near, row, (int)n, NULL, &out, op);
+        streams_begin(&out, job, row, n, op);
+    }
+    streams_end(&out, op);
+}
+
 /* Rows of one block, VL at a time while their e_j fit. */
 CE_INLINE void wide_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int op)
 {
+    if (job_streams(job, op)) {
+        wide_rows_streamed(job, row0, row1, op);
+        return;
+    }
     CE_ALIGN64 io kept[WIDE_KEPT_BYTES / sizeof(io)];
+    streams none = streams_none();
     const ptrdiff_t bytes = is_io(&job->out) ? WIDE_GROUP_BYTES : WIDE_KEPT_BYTES;
     const ptrdiff_t fit = bytes / (job->shape[CE_CLASS_AXIS] * (ptrdiff_t)sizeof(io));
     const ptrdiff_t most = fit < 1 ? 1 : fit < VL ? fit : VL;
     for (ptrdiff_t row = row0, n; row < row1; row += n) {
         n = group_rows(job, row, row1, most);
-        wide_group(job, row, (int)n, kept, op);
+        wide_group(job, row, (int)n, kept, &none, op);
     }
 }

@@ -8,6 +8,7 @@ typedef struct { __m256d a, b, c, d; } dvec; /* lanes 0-3, 4-7, 8-11, 12-15 */
 
 #define VL 16
 #define VT 4 /* classes that one transposition moves */
+#define V_STREAMS 1
 
 CE_INLINE vec v_set1(real a) { return (vec){_mm256_set1_ps(a), _mm256_set1_ps(a)}; }
 CE_INLINE vec v_load(const io *p) { return (vec){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
@@ -15,6 +16,11 @@ CE_INLINE void v_store(io *p, vec a)
 {
     _mm256_storeu_ps(p, a.a);
     _mm256_storeu_ps(p + 8, a.b);
+}
+CE_INLINE void v_stream(io *p, vec a) /* p begins a cache line */
+{
+    _mm256_stream_ps(p, a.a);
+    _mm256_stream_ps(p + 8, a.b);
 }
 
 /* Lanes below n of the eight that start with lane `from`. */

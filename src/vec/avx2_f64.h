@@ -7,6 +7,7 @@ typedef vec vmask;                    /* all bits of a lane set, or none */
 
 #define VL 8
 #define VT 2 /* classes that one transposition moves */
+#define V_STREAMS 1
 
 CE_INLINE vec v_set1(real a) { return (vec){_mm256_set1_pd(a), _mm256_set1_pd(a)}; }
 CE_INLINE vec v_load(const io *p) { return (vec){_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)}; }
@@ -14,6 +15,11 @@ CE_INLINE void v_store(io *p, vec a)
 {
     _mm256_storeu_pd(p, a.a);
     _mm256_storeu_pd(p + 4, a.b);
+}
+CE_INLINE void v_stream(io *p, vec a) /* p begins a cache line */
+{
+    _mm256_stream_pd(p, a.a);
+    _mm256_stream_pd(p + 4, a.b);
 }
 
 /* Lanes below n of the four that start with lane `from`. */

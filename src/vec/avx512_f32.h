@@ -8,10 +8,12 @@ typedef struct { __m512d a, b; } dvec; /* 16 doubles: lanes 0-7 and 8-15 */
 
 #define VL 16
 #define VT 4 /* classes that one transposition moves */
+#define V_STREAMS 1
 
 CE_INLINE vec v_set1(real a) { return _mm512_set1_ps(a); }
 CE_INLINE vec v_load(const io *p) { return _mm512_loadu_ps(p); }
 CE_INLINE void v_store(io *p, vec a) { _mm512_storeu_ps(p, a); }
+CE_INLINE void v_stream(io *p, vec a) { _mm512_stream_ps(p, a); } /* p begins a cache line */
 
 CE_INLINE __mmask16 m_first(int n) { return (__mmask16)((1u << n) - 1u); }
 

@@ -7,10 +7,12 @@ typedef __mmask8 vmask;
 
 #define VL 8
 #define VT 2 /* classes that one transposition moves */
+#define V_STREAMS 1
 
 CE_INLINE vec v_set1(real a) { return _mm512_set1_pd(a); }
 CE_INLINE vec v_load(const io *p) { return _mm512_loadu_pd(p); }
 CE_INLINE void v_store(io *p, vec a) { _mm512_storeu_pd(p, a); }
+CE_INLINE void v_stream(io *p, vec a) { _mm512_stream_pd(p, a); } /* p begins a cache line */
 
 CE_INLINE __mmask8 m_first(int n) { return (__mmask8)((1u << n) - 1u); }
 

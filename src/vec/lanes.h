@@ -9,11 +9,13 @@ typedef struct { real x[VL]; } vec;
 typedef struct { int x[VL]; } vmask;
 typedef struct { double x[VL]; } dvec;
 
+#define V_STREAMS 0
 #define LANES for (int i = 0; i < VL; i++)
 
 CE_INLINE vec v_set1(real a) { vec r; LANES r.x[i] = a; return r; }
 CE_INLINE vec v_load(const io *p) { vec r; LANES r.x[i] = (real)p[i]; return r; }
 CE_INLINE void v_store(io *p, vec a) { LANES p[i] = (io)a.x[i]; }
+CE_INLINE void v_stream(io *p, vec a) { v_store(p, a); }
 CE_INLINE vec v_load_n(const io *p, int n, real fill)
 {
     vec r;

@@ -47,6 +47,12 @@
 #endif
 #define CE_UNROLL CE_PRAGMA(GCC unroll 8)
 #define CE_PREFETCH(p) __builtin_prefetch(p)
+/* Before others are told of what v_stream wrote. */
+#if CE_X86_64
+#define CE_STREAM_FENCE _mm_sfence()
+#else
+#define CE_STREAM_FENCE ((void)0)
+#endif
 #define CE_FIRST_BIT(mask) __builtin_ctz(mask)
 /* In a short copy loop: keeps the compiler from making it a memcpy, which costs 50 ns to start. */
 #define CE_NO_MEMCPY __asm__ volatile("" ::: "memory")

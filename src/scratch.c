@@ -1,0 +1,10 @@
+/* Where results wait to be streamed: too much for a stack. A thread that never asks has none, and
+ * the system finds memory for what is written only.
+ */
+
+#include "dispatch.h"
+#include "vec/target.h"
+
+static _Thread_local CE_ALIGN64 char scratch[CE_SCRATCH];
+
+char *ce_scratch(void) { return scratch; }
