@@ -201,33 +201,17 @@ static ce_array values_in(char *buffer, const ce_job *job, ptrdiff_t first)
     return a;
 }
 
-/* Eight sums side by side, as one would wait for itself; merged in their order. */
-#define ADD_VALUES(name, type)                                                                 \
-    static void name(ce_partial *sum, const type *value, ptrdiff_t n)                          \
-    {                                                                                          \
-        double high[8] = {0.0}, low[8] = {0.0};                                                \
-        ptrdiff_t i = 0;                                                                       \
-        for (; i + 8 <= n; i += 8)                                                             \
-            for (int j = 0; j < 8; j++) {                                                      \
-                const double v = value[i + j], s = high[j] + v, t = s - high[j];               \
-                low[j] += (high[j] - (s - t)) + (v - t);                                       \
-                high[j] = s;                                                                   \
-            }                                                                                  \
-        for (int j = 0; j < 8; j++)                                                            \
-            ce_merge(sum, (ce_partial){high[j], high[j] - high[j] == 0.0 ? low[j] : 0.0});     \
-        for (; i < n; i++)                                                                     \
-            ce_add(sum, (double)value[i]);                                                     \
-    }
-
-ADD_VALUES(add_floats, float)
-ADD_VALUES(add_doubles, double)
-
 static void add_values(ce_partial *sum, const char *buffer, ce_type type, ptrdiff_t n)
 {
-    if (type == CE_F32)
-        add_floats(sum, (const float *)buffer, n);
-    else
-        add_doubles(sum, (const double *)buffer, n);
+    const ce_kernels *kernels = ce_kernels_of(type);
+    const ptrdiff_t whole = n / CE_SUMS * CE_SUMS;
+    double high[CE_SUMS], low[CE_SUMS];
+    kernels->add(buffer, whole, high, low);
+    for (int j = 0; j < CE_SUMS; j++)
+        ce_merge(sum, (ce_partial){high[j], high[j] - high[j] == 0.0 ? low[j] : 0.0});
+    for (ptrdiff_t i = whole; i < n; i++)
+        ce_add(sum, type == CE_F32 ? (double)((const float *)(const void *)buffer)[i]
+                                   : ((const double *)(const void *)buffer)[i]);
 }
 
 static ce_partial sum_part(const ce_job *job, const ce_kernel *kernel, ptrdiff_t first,

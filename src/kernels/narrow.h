@@ -13,6 +13,10 @@
 #define NARROW_GROUPS 8    /* at most so many together, */
 #define NARROW_TOGETHER 32 /* of so many classes in all, but two groups wherever they fit */
 
+/* Results are streamed from so many classes on, and not with dense labels: elsewhere arithmetic
+ * takes longer than memory, and streaming costs 5 %. */
+#define NARROW_STREAMED 32
+
 /* Sums of classes that are equal modulo VL, side by side. */
 typedef struct { esum s[VL]; dsum gap[VL], tiny[VL], others[VL], top[VL]; } narrow_sums;
 
@@ -233,7 +237,7 @@ CE_INLINE void narrow_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, in
     const ptrdiff_t fit = NARROW_ROOM / room, wanted = NARROW_TOGETHER / classes + 2;
     const int most = (int)(wanted > NARROW_GROUPS ? NARROW_GROUPS : wanted < fit ? wanted : fit);
     const int weighs = job_weighs(job, op);
-    const int streamed = !op_is_dense(op) && job_streams(job, op); /* dense labels: slower so */
+    const int streamed = !op_is_dense(op) && classes >= NARROW_STREAMED && job_streams(job, op);
     ce_array out_rows, hessian_rows;
     vec x[NARROW_ROOM], y[op_is_dense(op) ? NARROW_ROOM : 1];
     vec hessian[op_has_hessian(op) ? NARROW_ROOM : 1];

@@ -78,6 +78,20 @@ ELEMENT_OPERATION(sigmoid_loss, CE_SIGMOID_LOSS)
 ELEMENT_OPERATION(sigmoid_gradient, CE_SIGMOID_GRADIENT)
 ELEMENT_OPERATION(sigmoid_hessian, CE_SIGMOID_HESSIAN)
 
+static void add_values(const char *values, ptrdiff_t n, double high[], double low[])
+{
+    const io *value = (const io *)(const void *)values;
+    double h[CE_SUMS] = {0.0}, l[CE_SUMS] = {0.0};
+    for (ptrdiff_t i = 0; i < n; i += CE_SUMS)
+        for (int j = 0; j < CE_SUMS; j++) {
+            const double v = value[i + j], s = h[j] + v, t = s - h[j];
+            l[j] += (h[j] - (s - t)) + (v - t);
+            h[j] = s;
+        }
+    memcpy(high, h, sizeof h);
+    memcpy(low, l, sizeof l);
+}
+
 /* Blocks of a row are shared by threads only where the wide kernel would take the row. */
 static int shares_rows(const ce_job *job)
 {
@@ -95,6 +109,6 @@ const ce_kernels CE_KERNELS = {
      ROW_ENTRY(dense_gradient), ROW_ENTRY(dense_hessian), ELEMENT_ENTRY(sigmoid),
      ELEMENT_ENTRY(log_sigmoid), ELEMENT_ENTRY(softplus), ELEMENT_ENTRY(sigmoid_loss),
      ELEMENT_ENTRY(sigmoid_gradient), ELEMENT_ENTRY(sigmoid_hessian)},
-    shares_rows, blocks_of};
+    add_values, shares_rows, blocks_of};
 
 _Static_assert(sizeof(block_state) <= CE_STATE_MAX, "parallel.c keeps one on its stack");
