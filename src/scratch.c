@@ -5,6 +5,10 @@
 #include "dispatch.h"
 #include "vec/target.h"
 
+#if CE_STREAMS
 static _Thread_local CE_ALIGN64 char scratch[CE_SCRATCH];
 
 char *ce_scratch(void) { return scratch; }
+#else
+char *ce_scratch(void) { return NULL; }
+#endif

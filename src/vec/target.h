@@ -47,10 +47,13 @@
 #endif
 #define CE_UNROLL CE_PRAGMA(GCC unroll 8)
 #define CE_PREFETCH(p) __builtin_prefetch(p)
-/* Before others are told of what v_stream wrote. */
-#if CE_X86_64
+/* Whether vectors may be stored past the caches; the fence comes before others are told of them.
+ * Not on Windows, where every thread of the process would be given scratch memory at its start. */
+#if CE_X86_64 && !defined(_WIN32)
+#define CE_STREAMS 1
 #define CE_STREAM_FENCE _mm_sfence()
 #else
+#define CE_STREAMS 0
 #define CE_STREAM_FENCE ((void)0)
 #endif
 #define CE_FIRST_BIT(mask) __builtin_ctz(mask)
