@@ -151,7 +151,7 @@ CE_INLINE wide_sums wide_terms(const wide_part *w, reference r, int shifts, int 
 {
     wide_sums a = {esum_zero(), dsum_zero(), dsum_zero(), dsum_zero(), dsum_zero(), 0, -1};
     const ptrdiff_t settle = SETTLE * VL;
-    streams out = *w->out; /* in registers */
+    streams out = op_has_out(op) ? *w->out : streams_none(); /* in registers */
     for (ptrdiff_t start = 0; start < w->x.n; start += settle) {
         CE_ALIGN64 io x[SETTLE * VL], label[SETTLE * VL], lost[SETTLE * VL];
         const ptrdiff_t end = w->x.n - start < settle ? w->x.n : start + settle;
@@ -165,7 +165,8 @@ CE_INLINE wide_sums wide_terms(const wide_part *w, reference r, int shifts, int 
         if (end - start == settle)
             esum_settle(&a.s);
     }
-    if (out.out.at != w->out->out.at || out.hessian.at != w->out->hessian.at)
+    if (op_has_out(op) &&
+        (out.out.at != w->out->out.at || out.hessian.at != w->out->hessian.at))
         *w->out = out;
     return a;
 }
