@@ -19,8 +19,8 @@ typedef struct {
 
 typedef struct {
     ce_kernel operation[CE_OPS];
-    /* Eight sums side by side, as one would wait for itself, of n values, a multiple of 8; their
-     * errors apart. */
+    /* Eight sums side by side, as one would wait for itself, of n values, a multiple of
+     * CE_SUMS; their errors apart. */
     void (*add)(const char *values, ptrdiff_t n, double high[], double low[]);
     int (*shares_rows)(const ce_job *job);
     ptrdiff_t (*blocks)(ptrdiff_t classes);

@@ -15,6 +15,11 @@ CE_INLINE ptrdiff_t row_offset(const ce_array *a, const ptrdiff_t *shape, ptrdif
     return i0 * a->stride[0] + i1 * a->stride[1] + i2 * a->stride[2];
 }
 
+CE_INLINE char *row_place(const ce_job *job, const ce_array *a, ptrdiff_t row)
+{
+    return a->data + row_offset(a, job->shape, row);
+}
+
 CE_INLINE double load_any(const char *p, ce_type type)
 {
     switch (type) {

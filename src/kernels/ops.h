@@ -16,11 +16,8 @@ CE_INLINE int op_has_gradient(int op)
 {
     return op == CE_SPARSE_GRADIENT || op == CE_DENSE_GRADIENT || op_has_hessian(op);
 }
-CE_INLINE int op_has_out(int op)
-{
-    return op == CE_SOFTMAX || op == CE_LOG_SOFTMAX || op_has_gradient(op);
-}
 CE_INLINE int op_stores_exp(int op) { return op == CE_SOFTMAX || op_has_gradient(op); }
+CE_INLINE int op_has_out(int op) { return op == CE_LOG_SOFTMAX || op_stores_exp(op); }
 
 /* The entry at a single maximum is computed at the row's end, not from its e. */
 CE_INLINE int op_marks_top(int op)

@@ -98,10 +98,6 @@ CE_INLINE void streams_end(streams *s, int op)
     CE_STREAM_FENCE;
 }
 
-CE_INLINE char *row_place(const ce_job *job, const ce_array *a, ptrdiff_t row)
-{
-    return a->data + row_offset(a, job->shape, row);
-}
 /* An array that stands for the rows from `first` on while they wait; its lines begin where theirs
  * do. */
 CE_INLINE ce_array waiting_rows(const stream *s, const ce_job *job, const ce_array *a,

@@ -246,7 +246,7 @@ CE_INLINE void columns_set(columns *c, const ce_job *job, int op)
     strip_set(&c->x, &job->x, job->shape);
     if (op_is_dense(op))
         strip_set(&c->y, &job->labels, job->shape);
-    if (op_stores_exp(op) || op == CE_LOG_SOFTMAX)
+    if (op_has_out(op))
         strip_set(&c->out, &job->out, job->shape);
     if (op_has_hessian(op))
         strip_set(&c->hessian, &job->hessian, job->shape);
@@ -256,7 +256,7 @@ CE_INLINE void columns_move(columns *c, ptrdiff_t row, int n, int op)
     strip_move(&c->x, row, n);
     if (op_is_dense(op))
         strip_move(&c->y, row, n);
-    if (op_stores_exp(op) || op == CE_LOG_SOFTMAX)
+    if (op_has_out(op))
         strip_move(&c->out, row, n);
     if (op_has_hessian(op))
         strip_move(&c->hessian, row, n);

@@ -190,7 +190,7 @@ CE_INLINE void vertical_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, 
         end_row(&w.z, &t, op_is_dense(op));
         if (job->value.data)
             put_values(job, &w.g, row_value(&w.z, &w.g.loss, label_logits(&w.g, op), op));
-        if (op_stores_exp(op) || op == CE_LOG_SOFTMAX)
+        if (op_has_out(op))
             vertical_results(job, &w, op);
     }
 }

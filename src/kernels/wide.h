@@ -322,14 +322,14 @@ CE_INLINE void wide_log_softmax_of(const logit_run *x, vec m, vec hi, vec lo, re
 /* n classes of a row from class `from` on. */
 CE_INLINE logit_run row_x(const ce_job *job, ptrdiff_t row, ptrdiff_t from, ptrdiff_t n)
 {
-    const char *p = job->x.data + row_offset(&job->x, job->shape, row);
+    const char *p = row_place(job, &job->x, row);
     return (logit_run){p + from * job->x.stride[CE_CLASS_AXIS], job->x.type, n};
 }
 CE_INLINE result_run row_out(const ce_job *job, const ce_array *a, ptrdiff_t row, ptrdiff_t from)
 {
     if (!a->data)
         return (result_run){NULL, a->type};
-    char *p = a->data + row_offset(a, job->shape, row);
+    char *p = row_place(job, a, row);
     return (result_run){p + from * a->stride[CE_CLASS_AXIS], a->type};
 }
 
