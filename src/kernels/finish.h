@@ -30,15 +30,27 @@ CE_INLINE scale block_scale(ext x, vec exponent, const factor *f)
              : split_scale(x, exponent);
 }
 
+/* x, unbiased, the power apart. */
+CE_INLINE scale unit_scale(ext x) { return (scale){v_set1(UNBIAS), x_hi(x), x_lo(x)}; }
+
 /* For the block with this factor; NULL where the block is the row. w weighs the gradient, w2 the
  * Hessian. */
 CE_INLINE finish finish_of(const row_end *z, const weights *w, const weights *w2, const factor *f,
                            int op)
 {
-    const ext share = op_is_dense(op) ? x_mul(z->Y, w->W) : w->W;
-    const vec unbias = v_add(w->k, biased());
     finish q;
     q.live = w->live;
+    if (w->unit && !f) {
+        const vec one = v_set1(1), zero = v_set1(0);
+        q.p = unit_scale(op_is_dense(op) ? x_mul(z->inverse, z->Y) : z->inverse);
+        q.plain = (scale){one, x_hi(z->inverse), x_lo(z->inverse)};
+        q.h = unit_scale(op_is_dense(op) ? z->Y : x_vec(one));
+        q.w_hi = one;
+        q.w_lo = zero;
+        return q;
+    }
+    const ext share = op_is_dense(op) ? x_mul(z->Y, w->W) : w->W;
+    const vec unbias = v_add(w->k, biased());
     q.p = block_scale(x_mul(z->inverse, share), unbias, f);
     if (op_has_hessian(op)) {
         q.plain = block_scale(z->inverse, v_set1(0), f);

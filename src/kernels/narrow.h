@@ -2,7 +2,8 @@
  *
  * The classes are read once, transposed where those of a row lie side by side; the buffer then
  * holds their logits, their e_j, and the results. Term j goes to sum j mod VL, and these sums are
- * folded by the tree of the wide kernel, so that both give the same bits.
+ * folded by the tree of the wide kernel, so that both give the same bits. Rows of fewer classes
+ * than the wide kernel ever takes have two sums, of the even and of the odd classes: in registers.
  *
  * The operations on one group of rows wait for each other. So several groups go through short
  * steps together: in a step, those of one group run while those of another wait.
@@ -17,7 +18,9 @@
  * takes longer than memory, and streaming costs 5 %. */
 #define NARROW_STREAMED 32
 
-/* Sums of classes that are equal modulo VL, side by side. */
+#define SHORT_SUMS (VL < 2 ? VL : 2)
+
+/* Sums of classes that are equal modulo VL, or modulo SHORT_SUMS. */
 typedef struct { esum s[VL]; dsum gap[VL], tiny[VL], others[VL], top[VL]; } narrow_sums;
 
 typedef struct {
@@ -61,15 +64,21 @@ CE_INLINE void narrow_read(const ce_job *job, columns *a, narrow_work *w, int op
 /* What the classes of a row are compared with and counted by. */
 typedef struct { reference r; vec top, ties, at, class; } narrow_count;
 
-/* Add class k to sum j, which it begins if it is the first; leave its e_j behind if the results
- * need it. */
-CE_INLINE void narrow_add(narrow_sums *a, int j, int first, int odd, narrow_count *c, vec *x,
-                          const vec *y, int op)
+CE_INLINE void narrow_begin(narrow_sums *a, int sums, int op)
+{
+    for (int j = 0; j < sums; j++) {
+        a->s[j] = esum_zero();
+        if (op_is_dense(op))
+            a->gap[j] = a->tiny[j] = a->others[j] = a->top[j] = dsum_zero();
+    }
+}
+
+/* Add a class to sum j; leave its e_j behind if the results need it. */
+CE_INLINE void narrow_add(narrow_sums *a, int j, int odd, narrow_count *c, vec *x, const vec *y,
+                          int op)
 {
     const vmask below = v_ne(*x, c->top);
     const term e = reference_exp(c->r, *x, 1);
-    if (first)
-        a->s[j] = esum_zero();
     esum_add_if(a->s + j, odd, m_and(below, e.keep), e.e);
     c->ties = v_add_if(m_not(below), c->ties, v_set1(1));
     if (op_marks_top(op)) {
@@ -77,8 +86,6 @@ CE_INLINE void narrow_add(narrow_sums *a, int j, int first, int odd, narrow_coun
         c->class = v_add(c->class, v_set1(1));
     }
     if (op_is_dense(op)) {
-        if (first)
-            a->gap[j] = a->tiny[j] = a->others[j] = a->top[j] = dsum_zero();
         a->gap[j] = dsum_add_product(a->gap[j], *y, c->top, *x);
         a->tiny[j] = dsum_add_tiny(a->tiny[j], *y, c->top, *x);
         a->others[j] = dsum_add_if(a->others[j], below, *y);
@@ -97,34 +104,78 @@ CE_INLINE void narrow_traffic(const columns *a, streams *out, ptrdiff_t ahead, p
         strip_prefetch(&a->y, ahead, k);
 }
 
-/* Add up the terms. Meanwhile the rows `ahead` are fetched, and earlier results go out. */
+/* What the terms of a group need of it, and what goes on meanwhile: the rows `ahead` are fetched,
+ * and earlier results go out. */
+typedef struct {
+    const columns *a;
+    streams *out;
+    vec *x, *y;
+    ptrdiff_t classes, ahead;
+} narrow_terms;
+
+CE_INLINE void narrow_term(const narrow_terms *t, narrow_sums *sums, int j, int odd,
+                           narrow_count *c, ptrdiff_t k, int op)
+{
+    narrow_traffic(t->a, t->out, t->ahead, k, op);
+    narrow_add(sums, j, odd, c, t->x + k, t->y + k, op);
+}
+
+/* Fewer than WIDE_CLASSES. */
+CE_INLINE void narrow_short(const narrow_terms *t, narrow_sums *result, narrow_count *c, int op)
+{
+    const int last = SHORT_SUMS - 1, odd = !last;
+    narrow_sums sums;
+    ptrdiff_t k = 0;
+    narrow_begin(&sums, SHORT_SUMS, op);
+    for (; k + 1 < t->classes; k += 2) {
+        narrow_term(t, &sums, 0, 0, c, k, op);
+        narrow_term(t, &sums, last, odd, c, k + 1, op);
+        if (k % SETTLE == SETTLE - 2)
+            for (int j = 0; j < SHORT_SUMS; j++)
+                esum_settle(sums.s + j);
+    }
+    if (k < t->classes)
+        narrow_term(t, &sums, 0, 0, c, k, op);
+    for (int j = 0; j < SHORT_SUMS; j++) {
+        result->s[j] = sums.s[j];
+        if (op_is_dense(op)) {
+            result->gap[j] = sums.gap[j];
+            result->tiny[j] = sums.tiny[j];
+            result->others[j] = sums.others[j];
+            result->top[j] = sums.top[j];
+        }
+    }
+}
+
+/* As many as the wide kernel takes, in its order. */
+CE_INLINE void narrow_long(const narrow_terms *t, narrow_sums *sums, narrow_count *c, int op)
+{
+    narrow_begin(sums, VL, op);
+    for (ptrdiff_t k = 0, odd = 0; k < t->classes; k += VL, odd = !odd) {
+        const int left = t->classes - k < VL ? (int)(t->classes - k) : VL;
+        if (odd)
+            for (int j = 0; j < left; j++)
+                narrow_term(t, sums, j, 1, c, k + j, op);
+        else
+            for (int j = 0; j < left; j++)
+                narrow_term(t, sums, j, 0, c, k + j, op);
+        if (left == VL && k / VL % SETTLE == SETTLE - 1)
+            for (int j = 0; j < VL; j++)
+                esum_settle(sums->s + j);
+    }
+}
+
+/* Add up the terms. */
 CE_INLINE void narrow_reduce(const columns *a, narrow_work *w, streams *out, ptrdiff_t classes,
                              ptrdiff_t ahead, int op)
 {
-    const int n = classes < VL ? (int)classes : VL;
     const vec zero = v_set1(0);
-    vec *x = w->x, *y = w->y;
+    const narrow_terms t = {a, out, w->x, w->y, classes, ahead};
     narrow_count c = {reference_of(w->z.m), finite_top(w->z.m), zero, zero, zero};
-    for (int j = 0; j < n; j++) {
-        narrow_traffic(a, out, ahead, j, op);
-        narrow_add(&w->sums, j, 1, 0, &c, x + j, y + j, op);
-    }
-    for (ptrdiff_t k = VL, odd = 1; k < classes; k += VL, odd = !odd) {
-        const int left = classes - k < VL ? (int)(classes - k) : VL;
-        if (odd)
-            for (int j = 0; j < left; j++) {
-                narrow_traffic(a, out, ahead, k + j, op);
-                narrow_add(&w->sums, j, 0, 1, &c, x + k + j, y + k + j, op);
-            }
-        else
-            for (int j = 0; j < left; j++) {
-                narrow_traffic(a, out, ahead, k + j, op);
-                narrow_add(&w->sums, j, 0, 0, &c, x + k + j, y + k + j, op);
-            }
-        if (left == VL && k / VL % SETTLE == SETTLE - 1)
-            for (int j = 0; j < VL; j++)
-                esum_settle(w->sums.s + j);
-    }
+    if (classes < WIDE_CLASSES)
+        narrow_short(&t, &w->sums, &c, op);
+    else
+        narrow_long(&t, &w->sums, &c, op);
     w->z.ties = c.ties;
     w->z.e = reference_top(c.r);
     if (op_marks_top(op))
@@ -133,7 +184,7 @@ CE_INLINE void narrow_reduce(const columns *a, narrow_work *w, streams *out, ptr
 
 CE_INLINE void narrow_fold(narrow_work *w, ptrdiff_t classes, int op)
 {
-    const int n = classes < VL ? (int)classes : VL;
+    const int n = classes < WIDE_CLASSES ? SHORT_SUMS : VL;
     w->z.s = esum_fold_columns(w->sums.s, n);
     row_end_sums(&w->z);
     if (op_is_dense(op)) {
@@ -150,12 +201,6 @@ CE_INLINE void narrow_value(const ce_job *job, narrow_work *w, int op)
     row_end_log(&w->z);
     if (job->value.data)
         put_values(job, &w->g, row_value(&w->z, &w->g.loss, w->x_label, op));
-}
-
-CE_INLINE void narrow_store(const strip *s, ptrdiff_t classes, const vec *c)
-{
-    for (ptrdiff_t k = 0; k < classes; k += VL)
-        strip_store(s, k, classes - k < VL ? (int)(classes - k) : VL, c + k);
 }
 
 /* From e_j (or, for log-softmax, from the logits) to the results, those among them that the row's
@@ -201,9 +246,9 @@ CE_INLINE void narrow_finish(columns *a, const narrow_work *w, ptrdiff_t classes
         if (op_has_gradient(op))
             class = v_add(class, v_set1(1));
     }
-    narrow_store(&a->out, classes, w->x);
+    strip_store(&a->out, 0, (int)classes, w->x);
     if (op_has_hessian(op))
-        narrow_store(&a->hessian, classes, w->hessian);
+        strip_store(&a->hessian, 0, (int)classes, w->hessian);
 }
 
 CE_INLINE void narrow_groups(const ce_job *job, columns *a, narrow_work *w, streams *out,

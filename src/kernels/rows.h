@@ -30,12 +30,12 @@ CE_ONCE void weigh(const ce_job *job, group *g)
     const double d = frexp(job->denominator, &k);
     const vec exponent = v_load_real(power);
     const vmask some = v_ne(v_load_real(live), v_set1(0));
-    g->loss = (weights){x_doubles(mantissa), exponent, some};
+    g->loss = (weights){x_doubles(mantissa), exponent, some, 0};
     g->gradient = (weights){x_div(g->loss.W, x_double(d)),
-                            v_sub(exponent, v_set1((real)k)), some};
+                            v_sub(exponent, v_set1((real)k)), some, 0};
     const double f = frexp(job->hessian_factor, &k);
     g->hessian = (weights){x_mul(g->gradient.W, x_double(f)),
-                           v_add(g->gradient.k, v_set1((real)k)), some};
+                           v_add(g->gradient.k, v_set1((real)k)), some, 0};
 }
 
 CE_INLINE int job_weighs(const ce_job *job, int op)
@@ -87,6 +87,7 @@ CE_INLINE void group_unit(group *g)
     g->loss.W = g->gradient.W = g->hessian.W = x_double(1.0);
     g->loss.k = g->gradient.k = g->hessian.k = v_set1(0);
     g->loss.live = g->gradient.live = g->hessian.live = v_everywhere();
+    g->loss.unit = g->gradient.unit = g->hessian.unit = 1;
 }
 
 CE_INLINE void group_set(group *g, const ce_job *job, ptrdiff_t first, int n, int op)

@@ -13,7 +13,8 @@
  * Order of summation, a function of (type, K) alone: class j of a block belongs to lane j mod VL,
  * the terms of even and of odd number in a lane are kept apart and settled after SETTLE full vecs
  * (ext_*.h), lanes are folded by a fixed tree, blocks are added in their order. A row of one block
- * is its block. Everything here acts lane by lane: a lane is a row, or a block of one row.
+ * is its block; one of fewer than WIDE_CLASSES has two sums for VL (narrow.h). Everything here acts
+ * lane by lane: a lane is a row, or a block of one row.
  */
 
 #define MAX_BLOCKS 128
@@ -145,8 +146,9 @@ CE_INLINE totals single_block(const blocks *p, int dense)
     return t;
 }
 
-/* Row weights w/denominator as W 2^k with W near 1, so that no product of W leaves the range. */
-typedef struct { ext W; vec k; vmask live; } weights;
+/* Row weights w/denominator as W 2^k with W near 1, so that no product of W leaves the range. unit:
+ * all are 1, and nothing is multiplied. */
+typedef struct { ext W; vec k; vmask live; int unit; } weights;
 
 /* Everything the results of a row need. L = log1p(s), biased; inverse = 1/(1 + s). */
 typedef struct {
@@ -204,12 +206,19 @@ CE_INLINE vec weighted(ext value, vec exponent, const weights *w)
 }
 CE_INLINE vec biased(void) { return v_set1(-BIAS); }
 
+CE_INLINE vec weighted_biased(ext value, const weights *w)
+{
+    return w->unit ? x_hi(x_times(value, UNBIAS)) : weighted(value, biased(), w);
+}
+
 /* a + b for a biased b, which stays so where a is 0: the weight comes before any rounding. */
 CE_INLINE vec weighted_sum(ext a, ext b, const weights *w)
 {
     const vmask alone = v_eq(x_hi(a), v_set1(0));
-    const ext sum = x_select(alone, b, x_add(a, x_times(b, UNBIAS)));
-    return weighted(sum, v_keep(alone, biased()), w);
+    const ext small = x_times(b, UNBIAS), sum = x_add(a, small);
+    if (w->unit)
+        return x_hi(x_select(alone, small, sum));
+    return weighted(x_select(alone, b, sum), v_keep(alone, biased()), w);
 }
 
 CE_INLINE vec row_sparse_loss(const row_end *z, vec x_label, const weights *w)
@@ -231,7 +240,7 @@ CE_INLINE vec row_label_gradient(const row_end *z, vec x_label, const weights *w
     const vec d = v_sub(x_label, r.M);
     const ext e = x_pair(v_exp_pair(d, r.shift, v_nle(d, r.floor)));
     const ext rest = x_select(v_eq(x_label, z->m), z->s, x_sub(x_add(z->s, z->e), e));
-    return v_neg(weighted(x_mul(rest, z->inverse), biased(), w));
+    return v_neg(weighted_biased(x_mul(rest, z->inverse), w));
 }
 
 /* The gradient of dense labels at a single maximum: (Y - y_m) - Y s/S. */
@@ -246,5 +255,5 @@ CE_INLINE vec row_top_hessian(const row_end *z, const weights *w, int dense)
 {
     const ext p = x_times(x_mul(z->e, z->inverse), UNBIAS);
     const ext h = x_mul(p, x_mul(z->s, z->inverse));
-    return weighted(dense ? x_mul(h, z->Y) : h, biased(), w);
+    return weighted_biased(dense ? x_mul(h, z->Y) : h, w);
 }

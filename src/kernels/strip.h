@@ -57,17 +57,6 @@ CE_INLINE io *strip_place(const strip *s, int row, ptrdiff_t k)
     return (io *)(s->first + row * s->step + k * s->stride);
 }
 
-/* Whether all lanes may read VT classes from k on: past a row's end are other rows, or nothing. */
-CE_INLINE int may_read_past(const strip *s, ptrdiff_t k)
-{
-    const char *end = s->array->data + sizeof(io);
-    for (int i = 0; i < CE_AXES; i++)
-        if (s->array->stride[i] > 0)
-            end += (s->shape[i] - 1) * s->array->stride[i];
-    const int highest = s->step > 0 ? VL - 1 : 0;
-    return (const char *)(strip_place(s, highest, k) + VT) <= end;
-}
-
 CE_INLINE vec strip_gather(const strip *s, ptrdiff_t k, real fill)
 {
     real v[VL];
@@ -123,9 +112,9 @@ CE_ONCE void strip_load(const strip *s, ptrdiff_t k, int n, real fill, vec *c)
         const ptrdiff_t step = s->step / (ptrdiff_t)sizeof(io);
         for (; j + VT <= n; j += VT)
             v_load_t(strip_place(s, 0, k + j), step, c + j);
-        if (j < n && may_read_past(s, k + j)) {
-            v_load_t(strip_place(s, 0, k + j), step, c + j);
+        if (n > VT && j < n) { /* the last VT classes, some of them once more */
             j = n;
+            v_load_t(strip_place(s, 0, k + n - VT), step, c + n - VT);
         }
     } else if (s->kind == ACROSS) {
         for (; j < n; j++)
@@ -137,19 +126,6 @@ CE_ONCE void strip_load(const strip *s, ptrdiff_t k, int n, real fill, vec *c)
     }
     for (; j < n; j++)
         c[j] = strip_gather(s, k + j, fill);
-}
-
-/* All n classes of VL rows that adjoin: transposed into a buffer, where what is written past the
- * end of a row is overwritten by the next, the last classes coming first. */
-CE_INLINE void strip_store_packed(const strip *s, int n, const vec *c)
-{
-    io packed[VL * VL + VT];
-    for (int j = (n - 1) / VT * VT; j >= 0; j -= VT)
-        v_store_t(packed + j, n, c + j);
-    for (int i = 0; i < n; i++) {
-        v_store((io *)s->first + i * VL, v_load(packed + i * VL));
-        CE_NO_MEMCPY;
-    }
 }
 
 /* At most 64 bytes, an even number. */
@@ -190,7 +166,9 @@ CE_ONCE void strip_store_other(const strip *s, ptrdiff_t k, int n, const vec *c)
     const ptrdiff_t size = type_size(type);
     io x[VL * VL + VT];
     if (s->stride == size) {
-        for (int j = (n - 1) / VT * VT; j >= 0; j -= VT) /* as in strip_store_packed */
+        /* what is written past the end of a row is overwritten by the next, the last classes
+         * coming first */
+        for (int j = (n - 1) / VT * VT; j >= 0; j -= VT)
             v_store_t(x + j, n, c + j);
         strip_store_along(s, k, n, x);
         return;
@@ -213,12 +191,13 @@ CE_ONCE void strip_store(const strip *s, ptrdiff_t k, int n, const vec *c)
         return;
     }
     if (s->kind == ALONG) {
-        if (k == 0 && n % VT != 0 && s->step == n * (ptrdiff_t)sizeof(io)) {
-            strip_store_packed(s, n, c);
-            return;
-        }
+        const ptrdiff_t step = s->step / (ptrdiff_t)sizeof(io);
         for (; j + VT <= n; j += VT)
-            v_store_t(strip_place(s, 0, k + j), s->step / (ptrdiff_t)sizeof(io), c + j);
+            v_store_t(strip_place(s, 0, k + j), step, c + j);
+        if (n > VT && j < n) {
+            j = n;
+            v_store_t(strip_place(s, 0, k + n - VT), step, c + n - VT);
+        }
     } else if (s->kind == ACROSS) {
         for (; j < n; j++) {
             if (s->rows == VL)
@@ -227,7 +206,8 @@ CE_ONCE void strip_store(const strip *s, ptrdiff_t k, int n, const vec *c)
                 v_store_n(strip_place(s, 0, k + j), c[j], s->rows);
         }
     } else if (s->kind == OTHER) {
-        strip_store_other(s, k, n, c);
+        for (; j < n; j += VL)
+            strip_store_other(s, k + j, n - j < VL ? n - j : VL, c + j);
         return;
     }
     for (; j < n; j++) {

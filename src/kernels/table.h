@@ -4,7 +4,6 @@
 
 /* Below this many classes rows are taken VL at a time, where the two are equally fast. Both ways
  * give the same bits. */
-#define WIDE_CLASSES 112
 
 CE_INLINE int classes_adjoin(const ce_array *a)
 {

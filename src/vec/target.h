@@ -57,8 +57,6 @@
 #define CE_STREAM_FENCE ((void)0)
 #endif
 #define CE_FIRST_BIT(mask) __builtin_ctz(mask)
-/* In a short copy loop: keeps the compiler from making it a memcpy, which costs 50 ns to start. */
-#define CE_NO_MEMCPY __asm__ volatile("" ::: "memory")
 #define CE_ALIGN64 __attribute__((aligned(64)))
 
 #define CE_PRAGMA(text) _Pragma(#text)
