@@ -38,26 +38,23 @@ CE_INLINE scale unit_scale(ext x) { return (scale){v_set1(UNBIAS), x_hi(x), x_lo
 CE_INLINE finish finish_of(const row_end *z, const weights *w, const weights *w2, const factor *f,
                            int op)
 {
+    const int dense = op_is_dense(op);
     finish q;
     q.live = w->live;
-    if (w->unit && !f) {
-        const vec one = v_set1(1), zero = v_set1(0);
-        q.p = unit_scale(op_is_dense(op) ? x_mul(z->inverse, z->Y) : z->inverse);
-        q.plain = (scale){one, x_hi(z->inverse), x_lo(z->inverse)};
-        q.h = unit_scale(op_is_dense(op) ? z->Y : x_vec(one));
-        q.w_hi = one;
-        q.w_lo = zero;
-        return q;
-    }
-    const ext share = op_is_dense(op) ? x_mul(z->Y, w->W) : w->W;
-    const vec unbias = v_add(w->k, biased());
-    q.p = block_scale(x_mul(z->inverse, share), unbias, f);
+    if (w->unit && !f)
+        q.p = unit_scale(dense ? x_mul(z->inverse, z->Y) : z->inverse);
+    else
+        q.p = block_scale(x_mul(z->inverse, dense ? x_mul(z->Y, w->W) : w->W),
+                          v_add(w->k, biased()), f);
     if (op_has_hessian(op)) {
         q.plain = block_scale(z->inverse, v_set1(0), f);
-        q.h = split_scale(op_is_dense(op) ? x_mul(z->Y, w2->W) : w2->W, v_add(w2->k, biased()));
+        if (w2->unit)
+            q.h = unit_scale(dense ? z->Y : x_double(1.0));
+        else
+            q.h = split_scale(dense ? x_mul(z->Y, w2->W) : w2->W, v_add(w2->k, biased()));
     }
-    if (op_is_dense(op)) {
-        const ext weight = x_scale(w->W, w->k);
+    if (dense) {
+        const ext weight = w->unit ? x_double(1.0) : x_scale(w->W, w->k);
         q.w_hi = x_hi(weight);
         q.w_lo = x_lo(weight);
     }

@@ -281,7 +281,6 @@ CE_INLINE void narrow_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, in
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], room = classes + VT;
     const ptrdiff_t fit = NARROW_ROOM / room, wanted = NARROW_TOGETHER / classes + 2;
     const int most = (int)(wanted > NARROW_GROUPS ? NARROW_GROUPS : wanted < fit ? wanted : fit);
-    const int weighs = job_weighs(job, op);
     const int streamed = !op_is_dense(op) && classes >= NARROW_STREAMED && job_streams(job, op);
     ce_array out_rows, hessian_rows;
     vec x[NARROW_ROOM], y[op_is_dense(op) ? NARROW_ROOM : 1];
@@ -298,7 +297,7 @@ CE_INLINE void narrow_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, in
         work[i].x = x + i * room;
         work[i].y = op_is_dense(op) ? y + i * room : NULL;
         work[i].hessian = op_has_hessian(op) ? hessian + i * room : NULL;
-        group_unit(&work[i].g);
+        weigh_evenly(job, &work[i].g);
         memset(work[i].g.label, 0, sizeof work[i].g.label); /* lanes without a row keep these */
     }
     for (ptrdiff_t row = row0; row < row1;) {
@@ -309,8 +308,8 @@ CE_INLINE void narrow_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, in
             g->first = row;
             g->n = group_rows(job, row, row1, VL);
             row += g->n;
-            if (weighs)
-                weigh(job, g);
+            if (job->weight.data)
+                weigh_rows(job, g);
         }
         if (streamed)
             out_rows = waiting_rows(&out.out, job, &job->out, first);

@@ -10,38 +10,75 @@ typedef struct {
     weights loss, gradient, hessian;
 } group;
 
-/* W 2^k = w with W in [1/2, 1), or 0. Gradients and Hessians are divided by the denominator too,
- * Hessians multiplied by their factor. */
-CE_ONCE void weigh(const ce_job *job, group *g)
+/* The weights of a group from those of its loss, W 2^k with W in [1/2, 1), or 0. Gradients and
+ * Hessians are divided by the denominator too, Hessians multiplied by their factor. */
+CE_INLINE void weigh_all(const ce_job *job, group *g, weights loss)
 {
-    double mantissa[VL];
-    real power[VL], live[VL];
-    for (int i = 0; i < VL; i++) {
-        int k = 0;
-        const ce_array *a = &job->weight;
-        const ptrdiff_t row = g->first + (i < g->n ? i : 0);
-        const double w = a->data ? load_any(a->data + row_offset(a, job->shape, row), a->type)
-                                 : 1.0;
-        mantissa[i] = frexp(w, &k);
-        power[i] = (real)k;
-        live[i] = w != 0.0;
-    }
     int k;
     const double d = frexp(job->denominator, &k);
-    const vec exponent = v_load_real(power);
-    const vmask some = v_ne(v_load_real(live), v_set1(0));
-    g->loss = (weights){x_doubles(mantissa), exponent, some, 0};
-    g->gradient = (weights){x_div(g->loss.W, x_double(d)),
-                            v_sub(exponent, v_set1((real)k)), some, 0};
+    const weights gradient = {x_div(loss.W, x_double(d)), v_sub(loss.k, v_set1((real)k)), loss.live,
+                              loss.unit && job->denominator == 1.0};
     const double f = frexp(job->hessian_factor, &k);
-    g->hessian = (weights){x_mul(g->gradient.W, x_double(f)),
-                           v_add(g->gradient.k, v_set1((real)k)), some, 0};
+    g->loss = loss;
+    g->gradient = gradient;
+    g->hessian = (weights){x_mul(gradient.W, x_double(f)), v_add(gradient.k, v_set1((real)k)),
+                           loss.live, gradient.unit && job->hessian_factor == 1.0};
 }
 
-CE_INLINE int job_weighs(const ce_job *job, int op)
+/* Rows without weights: the same for every group. */
+CE_ONCE void weigh_evenly(const ce_job *job, group *g)
 {
-    return job->weight.data || job->denominator != 1.0 ||
-           (op_has_hessian(op) && job->hessian_factor != 1.0);
+    weigh_all(job, g, (weights){x_double(0.5), v_set1(1), v_everywhere(), 1});
+}
+
+/* Of the rows of a group; lanes without a row hold that of the first. */
+CE_INLINE void read_weights(const ce_job *job, const group *g, double *w)
+{
+    const ce_array *a = &job->weight;
+    const char *p = row_place(job, a, g->first);
+    const ptrdiff_t step = a->stride[2];
+    if (a->type == CE_F32 && g->n == VL && step == (ptrdiff_t)sizeof(float)) {
+        float v[VL];
+        memcpy(v, p, sizeof v);
+        for (int i = 0; i < VL; i++)
+            w[i] = (double)v[i];
+        return;
+    }
+    for (int i = 0; i < VL; i++)
+        w[i] = load_any(p + (i < g->n ? i : 0) * step, a->type);
+}
+
+/* frexp by the bits, but for weights of 0, subnormal ones and infinity. */
+CE_INLINE void split_weights(const double *w, double *mantissa, real *power)
+{
+    const uint64_t below = (UINT64_C(1) << 52) - 1, half = UINT64_C(0x3FE) << 52;
+    uint64_t bits[VL];
+    int rare = 0;
+    memcpy(bits, w, sizeof bits);
+    for (int i = 0; i < VL; i++) {
+        const uint64_t fraction = (bits[i] & below) | half;
+        const int exponent = (int)(bits[i] >> 52);
+        memcpy(mantissa + i, &fraction, sizeof fraction);
+        power[i] = (real)(exponent - 0x3FE);
+        rare |= exponent == 0 || exponent == 0x7FF;
+    }
+    for (int i = 0; i < VL && rare; i++) {
+        int k = 0;
+        mantissa[i] = frexp(w[i], &k);
+        power[i] = (real)k;
+    }
+}
+
+CE_ONCE void weigh_rows(const ce_job *job, group *g)
+{
+    double w[VL], mantissa[VL];
+    real power[VL], live[VL];
+    read_weights(job, g, w);
+    split_weights(w, mantissa, power);
+    for (int i = 0; i < VL; i++)
+        live[i] = w[i] != 0.0;
+    weigh_all(job, g, (weights){x_doubles(mantissa), v_load_real(power),
+                                v_ne(v_load_real(live), v_set1(0)), 0});
 }
 
 #define LABELS_OF(type)                                                                        \
@@ -81,15 +118,6 @@ CE_INLINE void read_labels(const ce_job *job, group *g)
     }
 }
 
-/* Field by field: a copy of what was just written would wait for it. */
-CE_INLINE void group_unit(group *g)
-{
-    g->loss.W = g->gradient.W = g->hessian.W = x_double(1.0);
-    g->loss.k = g->gradient.k = g->hessian.k = v_set1(0);
-    g->loss.live = g->gradient.live = g->hessian.live = v_everywhere();
-    g->loss.unit = g->gradient.unit = g->hessian.unit = 1;
-}
-
 CE_INLINE void group_set(group *g, const ce_job *job, ptrdiff_t first, int n, int op)
 {
     g->first = first;
@@ -108,10 +136,10 @@ CE_INLINE void group_set(group *g, const ce_job *job, ptrdiff_t first, int n, in
         for (int i = 0; i < n && !is_io(&job->x); i++)
             g->x_label[i] = (real)load_any(x + i * step + g->label[i] * stride, job->x.type);
     }
-    if (job_weighs(job, op))
-        weigh(job, g);
+    if (job->weight.data)
+        weigh_rows(job, g);
     else
-        group_unit(g);
+        weigh_evenly(job, g);
 }
 
 CE_INLINE void put_values(const ce_job *job, const group *g, vec value)
