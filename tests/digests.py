@@ -124,11 +124,34 @@ def digests() -> dict[str, dict[str, str]]:
             inputs = _in_type(row_inputs, dtype, k)
             finite = {name: values[:-SPECIAL_ROWS] for name, values in inputs.items()}
             found[f"{dtype}, K = {k}"] = _digests(row_outputs(inputs), row_reductions(finite))
+            if dtype == "f8":
+                found[f"f4 of f8, K = {k}"] = {
+                    "derivatives": _float32_derivatives(
+                        inputs, ce.SoftmaxCrossEntropy(), ("sparse", "dense")
+                    )
+                }
         inputs = _in_type(element_inputs, dtype)
         finite = {name: values[:-1] for name, values in inputs.items()}
         results = element_outputs(inputs), element_reductions(finite)
         found[f"{dtype}, elements"] = _digests(*results)
+        if dtype == "f8":
+            found["f4 of f8, elements"] = {
+                "derivatives": _float32_derivatives(
+                    inputs, ce.SigmoidCrossEntropy(), ("hard", "soft")
+                )
+            }
     return found
+
+
+def _float32_derivatives(inputs: Inputs, loss, labels: tuple[str, str]) -> str:
+    """Of float64 logits, weighted and not: the kernels compute them apart."""
+    results = []
+    for name in labels:
+        for weight in (None, inputs["weight"]):
+            out = tuple(np.empty(inputs["x"].shape, "f4") for _ in range(2))
+            loss.gradient_hessian(inputs["x"], inputs[name], sample_weight=weight, out=out)
+            results += out
+    return _digest(results)
 
 
 def kind() -> str:

@@ -5,9 +5,11 @@ import pytest
 
 import cecore as ce
 from tests.batches import element_batch, row_batch
+from tests.bounds import BOUNDS, LOST_DIGITS, rounded
 from tests.halves import HALVES
 from tests.layouts import C_ORDER, LAYOUTS
 from tests.outputs import BY_NAME, ELEMENTS, ROWS
+from tests.ulp import ulp_error
 
 DTYPES = ("f4", "f8")
 # Below and above 16 lanes of float32 or 8 of float64, and blocks of 4096 or 2048 classes.
@@ -187,3 +189,43 @@ def test_weighted_elements(dtype):
         if output.labels is not None:
             result = output.call(batch.x, batch.labels(output), sample_weight=weight)
             batch.assert_within_bound(output, result, weight=weight)
+
+
+def _check_float32(batch, names, results, weight):
+    """Derivatives of float64 logits that are wanted as float32: one rounding, and hardly more."""
+    for name, result in zip(names, results, strict=True):
+        exact = batch.exact(BY_NAME[name])
+        exact = exact if weight is None else exact.times(weight)
+        bound = rounded(BOUNDS[name].ulp, LOST_DIGITS["f8", "float32"])
+        assert result.dtype == np.float32
+        assert ulp_error(result, exact).max() <= bound, name
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("k", [2, 3, 5, 16, 33, 100, 159, 160, 200, 300])
+@pytest.mark.parametrize("kind", ["sparse", "dense"])
+def test_float32_derivatives_of_float64_rows(kind, k, order):
+    batch = row_batch("f8", k, 2)
+    names = f"gradient, {kind} labels", f"hessian, {kind} labels"
+    x, y = np.asarray(batch.x, order=order), batch.labels(BY_NAME[names[0]])
+    rows = np.random.default_rng(k).uniform(0.1, 10, len(x))
+    for weight in (None, rows):
+        out = np.empty_like(x, "f4"), np.empty_like(x, "f4")
+        ce.SoftmaxCrossEntropy().gradient_hessian(x, y, sample_weight=weight, out=out)
+        _check_float32(batch, names, out, None if weight is None else weight[:, None])
+        ce.SoftmaxCrossEntropy().gradient(x, y, sample_weight=weight, out=out[1])
+        np.testing.assert_array_equal(out[1], out[0])
+
+
+@pytest.mark.parametrize("kind", ["hard", "soft"])
+def test_float32_derivatives_of_float64_elements(kind):
+    batch = element_batch("f8", 20_000)
+    gradient, hessian = BY_NAME[f"sigmoid gradient, {kind} labels"], BY_NAME["sigmoid hessian"]
+    x, y = batch.x, batch.labels(gradient)
+    each = np.random.default_rng(0).uniform(0.1, 10, len(x))
+    for weight in (None, each):
+        out = np.empty_like(x, "f4"), np.empty_like(x, "f4")
+        ce.SigmoidCrossEntropy().gradient_hessian(x, y, sample_weight=weight, out=out)
+        _check_float32(batch, (gradient.name, hessian.name), out, weight)
+        ce.SigmoidCrossEntropy().gradient(x, y, sample_weight=weight, out=out[1])
+        np.testing.assert_array_equal(out[1], out[0])

@@ -81,7 +81,8 @@ CE_INLINE void each_loss(const each_run *r, ptrdiff_t j, int n, const sigmoid_pa
     const each_weight w = weighs ? each_weight_of(r, j, n, 1) : (each_weight){x, x, v_eq(x, x)};
     store_run(r->value + j, each_rounded(sigmoid_loss_of(x, y, p), &w, weighs), n);
 }
-CE_INLINE void each_plain(const each_run *r, ptrdiff_t j, int n, const sigmoid_parts *p, int op)
+CE_INLINE void each_unlabelled(const each_run *r, ptrdiff_t j, int n, const sigmoid_parts *p,
+                               int op)
 {
     const vec x = load_run(r->x + j, n, 0), side = op == CE_LOG_SIGMOID ? v_neg(x) : x;
     const vec a = op == CE_SIGMOID ? sigmoid_of(side, p) : softplus_of(side, p);
@@ -104,11 +105,44 @@ CE_INLINE void each_vecs(const each_run *r, ptrdiff_t j, ptrdiff_t vecs, int n, 
     for (ptrdiff_t i = 0; i < vecs && logs; i++)
         p[i].log = log1p_series(p[i].log);
     for (ptrdiff_t i = 0; i < vecs && !op_has_value(op); i++)
-        each_plain(r, j + i * VL, n, p + i, op);
+        each_unlabelled(r, j + i * VL, n, p + i, op);
     for (ptrdiff_t i = 0; i < vecs && op_has_value(op) && logs; i++)
         each_loss(r, j + i * VL, n, p + i, weighs);
     for (ptrdiff_t i = 0; i < vecs && op_has_value(op) && op_has_sides(op); i++)
         each_result(r, j + i * VL, n, p + i, job, weighs, op);
+}
+
+CE_INLINE void each_all(const each_run *r, ptrdiff_t n, const ce_job *job, int weighs, int op)
+{
+    ptrdiff_t j = 0;
+    for (; j + VL <= n; j += EACH_VECS * VL) {
+        const ptrdiff_t vecs = (n - j) / VL;
+        each_vecs(r, j, vecs < EACH_VECS ? vecs : EACH_VECS, VL, job, weighs, op);
+    }
+    j = n / VL * VL;
+    if (j < n)
+        each_vecs(r, j, 1, (int)(n - j), job, weighs, op);
+}
+
+/* Derivatives of a plain job (plain.h). */
+CE_INLINE void each_plain_vec(const each_run *r, ptrdiff_t j, int n, const ce_job *job, int weighs,
+                              int op)
+{
+    const vec x = load_run(r->x + j, n, 0), y = load_run(r->y + j, n, 0), one = v_set1(1);
+    const vec w = r->weight ? load_run(r->weight + j, n, 1) : one;
+    const vec weight = weighs ? v_div(w, v_set1((real)job->denominator)) : one;
+    const plain_pair p = plain_sigmoid(x, y, weight);
+    store_run(r->out + j, p.gradient, n);
+    if (op == CE_SIGMOID_HESSIAN)
+        store_run(r->hessian + j, p.hessian, n);
+}
+CE_INLINE void each_plain(const each_run *r, ptrdiff_t n, const ce_job *job, int weighs, int op)
+{
+    ptrdiff_t j = 0;
+    for (; j + VL <= n; j += VL)
+        each_plain_vec(r, j, VL, job, weighs, op);
+    if (j < n)
+        each_plain_vec(r, j, (int)(n - j), job, weighs, op);
 }
 
 CE_INLINE char *each_place(const ce_array *a, const ce_job *job, ptrdiff_t row, ptrdiff_t column)
@@ -153,7 +187,7 @@ CE_INLINE void each_elements(const ce_job *job, ptrdiff_t first, ptrdiff_t last,
 {
     const ptrdiff_t length = job->shape[CE_CLASS_AXIS];
     const int weighs = job->weight.data != NULL || job->denominator != 1.0;
-    const int streamed = each_streams(job, op);
+    const int streamed = each_streams(job, op), plain = job_is_plain(job, op);
     while (first < last) {
         io x[CE_STAGE], y[CE_STAGE], w[CE_STAGE], value[CE_STAGE], out[CE_STAGE], h[CE_STAGE];
         const ptrdiff_t row = first / length, column = first % length;
@@ -170,14 +204,10 @@ CE_INLINE void each_elements(const ce_job *job, ptrdiff_t first, ptrdiff_t last,
                             each_target(&job->out, job, row, column, out),
                             each_target(&job->hessian, job, row, column, h),
                             streamed && phase == 0};
-        ptrdiff_t j = 0;
-        for (; j + VL <= n; j += EACH_VECS * VL) {
-            const ptrdiff_t vecs = (n - j) / VL;
-            each_vecs(&r, j, vecs < EACH_VECS ? vecs : EACH_VECS, VL, job, weighs, op);
-        }
-        j = n / VL * VL;
-        if (j < n)
-            each_vecs(&r, j, 1, (int)(n - j), job, weighs, op);
+        if (plain)
+            each_plain(&r, n, job, weighs, op);
+        else
+            each_all(&r, n, job, weighs, op);
         if (op_has_value(op))
             each_unstage(&job->value, job, row, column, n, r.value, value);
         if (op != CE_SIGMOID_LOSS)

@@ -9,6 +9,8 @@
 #include "blocks.h"
 #include "rows.h"
 #include "strip.h"
+#include "narrow_read.h"
+#include "plain.h"
 #include "narrow.h"
 #include "vertical.h"
 #include "wide.h"

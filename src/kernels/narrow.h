@@ -9,60 +9,12 @@
  * steps together: in a step, those of one group run while those of another wait.
  */
 
-#define NARROW_CLASSES 240
-#define NARROW_ROOM (NARROW_CLASSES + VT) /* strips are loaded and stored by VT classes */
 #define NARROW_GROUPS 8    /* at most so many together, */
 #define NARROW_TOGETHER 32 /* of so many classes in all, but two groups wherever they fit */
 
 /* Results are streamed from so many classes on, and not with dense labels: elsewhere arithmetic
  * takes longer than memory, and streaming costs 5 %. */
 #define NARROW_STREAMED 32
-
-#define SHORT_SUMS (VL < 2 ? VL : 2)
-
-/* Sums of classes that are equal modulo VL, or modulo SHORT_SUMS. */
-typedef struct { esum s[VL]; dsum gap[VL], tiny[VL], others[VL], top[VL]; } narrow_sums;
-
-typedef struct {
-    group g;
-    vec *x, *y, *hessian; /* the classes: logits, then e_j, then the result; labels; Hessian */
-    vec label, x_label;
-    vec at;               /* where the single maximum is, else -1 */
-    narrow_sums sums;
-    row_end z;
-} narrow_work;
-
-/* Read a group of rows; their maxima. */
-CE_INLINE void narrow_read(const ce_job *job, columns *a, narrow_work *w, int op)
-{
-    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
-    strip_move(&a->x, w->g.first, w->g.n);
-    strip_load(&a->x, 0, (int)classes, -INFINITY, w->x);
-    vec m = w->x[0], found = w->x[0], class = v_set1(0);
-    if (op_is_dense(op)) {
-        strip_move(&a->y, w->g.first, w->g.n);
-        strip_load(&a->y, 0, (int)classes, 0, w->y);
-    }
-    if (op_is_sparse(op)) {
-        real label[VL];
-        read_labels(job, &w->g);
-        for (int i = 0; i < VL; i++)
-            label[i] = (real)w->g.label[i];
-        w->label = v_load_real(label);
-    }
-    for (ptrdiff_t k = 1; k < classes; k++) {
-        m = v_max(m, w->x[k]);
-        if (op_is_sparse(op)) {
-            class = v_add(class, v_set1(1));
-            found = v_select(v_eq(w->label, class), w->x[k], found);
-        }
-    }
-    w->x_label = found;
-    w->z.m = m;
-}
-
-/* What the classes of a row are compared with and counted by. */
-typedef struct { reference r; vec top, ties, at, class; } narrow_count;
 
 CE_INLINE void narrow_begin(narrow_sums *a, int sums, int op)
 {
@@ -93,15 +45,6 @@ CE_INLINE void narrow_add(narrow_sums *a, int j, int odd, narrow_count *c, vec *
     }
     if (op_stores_exp(op))
         *x = v_as_stored(v_rounded(e.e, e.keep));
-}
-
-/* What memory does beside the terms of class k: a burst would wait. */
-CE_INLINE void narrow_traffic(const columns *a, streams *out, ptrdiff_t ahead, ptrdiff_t k, int op)
-{
-    streams_step(out, op);
-    strip_prefetch(&a->x, ahead, k);
-    if (op_is_dense(op))
-        strip_prefetch(&a->y, ahead, k);
 }
 
 /* What the terms of a group need of it, and what goes on meanwhile: the rows `ahead` are fetched,
@@ -252,12 +195,19 @@ CE_INLINE void narrow_finish(columns *a, const narrow_work *w, ptrdiff_t classes
 }
 
 CE_INLINE void narrow_groups(const ce_job *job, columns *a, narrow_work *w, streams *out,
-                             int groups, int op)
+                             int groups, int plain, int op)
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
     const int logs = op == CE_LOG_SOFTMAX || job->value.data;
     for (int i = 0; i < groups; i++)
         narrow_read(job, a, w + i, op);
+    if (plain) {
+        for (int i = 0; i < groups; i++)
+            plain_reduce(a, w + i, out, classes, (i + 1) * VL, op);
+        for (int i = 0; i < groups; i++)
+            plain_finish(a, w + i, classes, groups * VL, op);
+        return;
+    }
     for (int i = 0; i < groups; i++)
         narrow_reduce(a, w + i, out, classes, (i + 1) * VL, op);
     for (int i = 0; i < groups; i++)
@@ -276,7 +226,7 @@ CE_INLINE void narrow_groups(const ce_job *job, columns *a, narrow_work *w, stre
             narrow_finish(a, w + i, classes, groups * VL, op);
 }
 
-CE_INLINE void narrow_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int op)
+CE_INLINE void narrow_rows_in(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int plain, int op)
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], room = classes + VT;
     const ptrdiff_t fit = NARROW_ROOM / room, wanted = NARROW_TOGETHER / classes + 2;
@@ -315,10 +265,19 @@ CE_INLINE void narrow_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, in
             out_rows = waiting_rows(&out.out, job, &job->out, first);
         if (streamed && op_has_hessian(op))
             hessian_rows = waiting_rows(&out.hessian, job, &job->hessian, first);
-        narrow_groups(job, &a, work, &out, groups, op);
+        narrow_groups(job, &a, work, &out, groups, plain, op);
         if (streamed)
             streams_begin(&out, job, first, row - first, op);
     }
     if (streamed)
         streams_end(&out, op);
+}
+
+/* In plain double where all layouts come here. */
+CE_INLINE void narrow_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int op)
+{
+    if (job->shape[CE_CLASS_AXIS] < WIDE_CLASSES && job_is_plain(job, op))
+        narrow_rows_in(job, row0, row1, 1, op);
+    else
+        narrow_rows_in(job, row0, row1, 0, op);
 }
