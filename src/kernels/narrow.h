@@ -16,6 +16,9 @@
  * takes longer than memory, and streaming costs 5 %. */
 #define NARROW_STREAMED 32
 
+/* What the classes of a row are compared with and counted by. */
+typedef struct { reference r; vec top, ties, at, class; } narrow_count;
+
 CE_INLINE void narrow_begin(narrow_sums *a, int sums, int op)
 {
     for (int j = 0; j < sums; j++) {
@@ -230,7 +233,9 @@ CE_INLINE void narrow_rows_in(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1,
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], room = classes + VT;
     const ptrdiff_t fit = NARROW_ROOM / room, wanted = NARROW_TOGETHER / classes + 2;
-    const int most = (int)(wanted > NARROW_GROUPS ? NARROW_GROUPS : wanted < fit ? wanted : fit);
+    const ptrdiff_t room_for = wanted > NARROW_GROUPS ? NARROW_GROUPS : wanted < fit ? wanted : fit;
+    const ptrdiff_t needed = (row1 - row0 + VL - 1) / VL;
+    const int most = (int)(needed < room_for ? needed : room_for);
     const int streamed = !op_is_dense(op) && classes >= NARROW_STREAMED && job_streams(job, op);
     ce_array out_rows, hessian_rows;
     vec x[NARROW_ROOM], y[op_is_dense(op) ? NARROW_ROOM : 1];

@@ -48,9 +48,6 @@ CE_INLINE void narrow_read(const ce_job *job, columns *a, narrow_work *w, int op
     w->z.m = m;
 }
 
-/* What the classes of a row are compared with and counted by. */
-typedef struct { reference r; vec top, ties, at, class; } narrow_count;
-
 /* What memory does beside the terms of class k: a burst would wait. */
 CE_INLINE void narrow_traffic(const columns *a, streams *out, ptrdiff_t ahead, ptrdiff_t k, int op)
 {

@@ -12,7 +12,7 @@ typedef struct {
 
 /* The weights of a group from those of its loss, W 2^k with W in [1/2, 1), or 0. Gradients and
  * Hessians are divided by the denominator too, Hessians multiplied by their factor. */
-CE_INLINE void weigh_all(const ce_job *job, group *g, weights loss)
+CE_ONCE void weigh_all(const ce_job *job, group *g, weights loss)
 {
     int k;
     const double d = frexp(job->denominator, &k);
@@ -26,8 +26,15 @@ CE_INLINE void weigh_all(const ce_job *job, group *g, weights loss)
 }
 
 /* Rows without weights: the same for every group. */
-CE_ONCE void weigh_evenly(const ce_job *job, group *g)
+CE_INLINE void weigh_evenly(const ce_job *job, group *g)
 {
+    if (job->denominator == 1.0 && job->hessian_factor == 1.0) { /* the common case, quickly */
+        g->loss.W = g->gradient.W = g->hessian.W = x_double(1.0);
+        g->loss.k = g->gradient.k = g->hessian.k = v_set1(0);
+        g->loss.live = g->gradient.live = g->hessian.live = v_everywhere();
+        g->loss.unit = g->gradient.unit = g->hessian.unit = 1;
+        return;
+    }
     weigh_all(job, g, (weights){x_double(0.5), v_set1(1), v_everywhere(), 1});
 }
 
