@@ -28,6 +28,27 @@ SHIFTS = (
 
 SUMS = (
     ("equal terms: every rounding of a sum has one sign", (0.3,) * 100),
+    (
+        "16 terms alike: 2.0001 ULP of softmax if eight t w are added in one float32",
+        (
+            -2.73866153,
+            -2.73866463,
+            -2.73865771,
+            -2.73866987,
+            -2.73866129,
+            -2.73867369,
+            -2.73866725,
+            -2.73867083,
+            -2.73866916,
+            -2.73866606,
+            -2.73866177,
+            -2.73866963,
+            -2.73866892,
+            -2.73866749,
+            -2.7386663,
+            -2.73866463,
+        ),
+    ),
     ("one maximum above equal terms", (1.0, *(0.7,) * 1000)),
     ("equal terms and one other", (2.0, *(0.1,) * 63, -5.0)),
     ("a long row of equal terms, one block and one class", (0.0,) * 4097),

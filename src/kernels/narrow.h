@@ -2,8 +2,7 @@
  *
  * The classes are read once, transposed where those of a row lie side by side; the buffer then
  * holds their logits, their e_j, and the results. Term j goes to sum j mod VL, and these sums are
- * folded by the tree of the wide kernel, so that both give the same bits. Rows of fewer classes
- * than the wide kernel ever takes have two sums, of the even and of the odd classes: in registers.
+ * folded by the tree of the wide kernel, so that both give the same bits.
  *
  * The operations on one group of rows wait for each other. So several groups go through short
  * steps together: in a step, those of one group run while those of another wait.
@@ -19,21 +18,15 @@
 /* What the classes of a row are compared with and counted by. */
 typedef struct { reference r; vec top, ties, at, class; } narrow_count;
 
-CE_INLINE void narrow_begin(narrow_sums *a, int sums, int op)
-{
-    for (int j = 0; j < sums; j++) {
-        a->s[j] = esum_zero();
-        if (op_is_dense(op))
-            a->gap[j] = a->tiny[j] = a->others[j] = a->top[j] = dsum_zero();
-    }
-}
-
-/* Add a class to sum j; leave its e_j behind if the results need it. */
-CE_INLINE void narrow_add(narrow_sums *a, int j, int odd, narrow_count *c, vec *x, const vec *y,
-                          int op)
+/* Add class k to sum j, which it begins if it is the first; leave its e_j behind if the results
+ * need it. */
+CE_INLINE void narrow_add(narrow_sums *a, int j, int first, int odd, narrow_count *c, vec *x,
+                          const vec *y, int op)
 {
     const vmask below = v_ne(*x, c->top);
     const term e = reference_exp(c->r, *x, 1);
+    if (first)
+        a->s[j] = esum_zero();
     esum_add_if(a->s + j, odd, m_and(below, e.keep), e.e);
     c->ties = v_add_if(m_not(below), c->ties, v_set1(1));
     if (op_marks_top(op)) {
@@ -41,6 +34,8 @@ CE_INLINE void narrow_add(narrow_sums *a, int j, int odd, narrow_count *c, vec *
         c->class = v_add(c->class, v_set1(1));
     }
     if (op_is_dense(op)) {
+        if (first)
+            a->gap[j] = a->tiny[j] = a->others[j] = a->top[j] = dsum_zero();
         a->gap[j] = dsum_add_product(a->gap[j], *y, c->top, *x);
         a->tiny[j] = dsum_add_tiny(a->tiny[j], *y, c->top, *x);
         a->others[j] = dsum_add_if(a->others[j], below, *y);
@@ -50,78 +45,34 @@ CE_INLINE void narrow_add(narrow_sums *a, int j, int odd, narrow_count *c, vec *
         *x = v_as_stored(v_rounded(e.e, e.keep));
 }
 
-/* What the terms of a group need of it, and what goes on meanwhile: the rows `ahead` are fetched,
- * and earlier results go out. */
-typedef struct {
-    const columns *a;
-    streams *out;
-    vec *x, *y;
-    ptrdiff_t classes, ahead;
-} narrow_terms;
-
-CE_INLINE void narrow_term(const narrow_terms *t, narrow_sums *sums, int j, int odd,
-                           narrow_count *c, ptrdiff_t k, int op)
-{
-    narrow_traffic(t->a, t->out, t->ahead, k, op);
-    narrow_add(sums, j, odd, c, t->x + k, t->y + k, op);
-}
-
-/* Fewer than WIDE_CLASSES. */
-CE_INLINE void narrow_short(const narrow_terms *t, narrow_sums *result, narrow_count *c, int op)
-{
-    const int last = SHORT_SUMS - 1, odd = !last;
-    narrow_sums sums;
-    ptrdiff_t k = 0;
-    narrow_begin(&sums, SHORT_SUMS, op);
-    for (; k + 1 < t->classes; k += 2) {
-        narrow_term(t, &sums, 0, 0, c, k, op);
-        narrow_term(t, &sums, last, odd, c, k + 1, op);
-        if (k % SETTLE == SETTLE - 2)
-            for (int j = 0; j < SHORT_SUMS; j++)
-                esum_settle(sums.s + j);
-    }
-    if (k < t->classes)
-        narrow_term(t, &sums, 0, 0, c, k, op);
-    for (int j = 0; j < SHORT_SUMS; j++) {
-        result->s[j] = sums.s[j];
-        if (op_is_dense(op)) {
-            result->gap[j] = sums.gap[j];
-            result->tiny[j] = sums.tiny[j];
-            result->others[j] = sums.others[j];
-            result->top[j] = sums.top[j];
-        }
-    }
-}
-
-/* As many as the wide kernel takes, in its order. */
-CE_INLINE void narrow_long(const narrow_terms *t, narrow_sums *sums, narrow_count *c, int op)
-{
-    narrow_begin(sums, VL, op);
-    for (ptrdiff_t k = 0, odd = 0; k < t->classes; k += VL, odd = !odd) {
-        const int left = t->classes - k < VL ? (int)(t->classes - k) : VL;
-        if (odd)
-            for (int j = 0; j < left; j++)
-                narrow_term(t, sums, j, 1, c, k + j, op);
-        else
-            for (int j = 0; j < left; j++)
-                narrow_term(t, sums, j, 0, c, k + j, op);
-        if (left == VL && k / VL % SETTLE == SETTLE - 1)
-            for (int j = 0; j < VL; j++)
-                esum_settle(sums->s + j);
-    }
-}
-
-/* Add up the terms. */
+/* Add up the terms. Meanwhile the rows `ahead` are fetched, and earlier results go out. */
 CE_INLINE void narrow_reduce(const columns *a, narrow_work *w, streams *out, ptrdiff_t classes,
                              ptrdiff_t ahead, int op)
 {
+    const int n = classes < VL ? (int)classes : VL;
     const vec zero = v_set1(0);
-    const narrow_terms t = {a, out, w->x, w->y, classes, ahead};
+    vec *x = w->x, *y = w->y;
     narrow_count c = {reference_of(w->z.m), finite_top(w->z.m), zero, zero, zero};
-    if (classes < WIDE_CLASSES)
-        narrow_short(&t, &w->sums, &c, op);
-    else
-        narrow_long(&t, &w->sums, &c, op);
+    for (int j = 0; j < n; j++) {
+        narrow_traffic(a, out, ahead, j, op);
+        narrow_add(&w->sums, j, 1, 0, &c, x + j, y + j, op);
+    }
+    for (ptrdiff_t k = VL, odd = 1; k < classes; k += VL, odd = !odd) {
+        const int left = classes - k < VL ? (int)(classes - k) : VL;
+        if (odd)
+            for (int j = 0; j < left; j++) {
+                narrow_traffic(a, out, ahead, k + j, op);
+                narrow_add(&w->sums, j, 0, 1, &c, x + k + j, y + k + j, op);
+            }
+        else
+            for (int j = 0; j < left; j++) {
+                narrow_traffic(a, out, ahead, k + j, op);
+                narrow_add(&w->sums, j, 0, 0, &c, x + k + j, y + k + j, op);
+            }
+        if (left == VL && k / VL % SETTLE == SETTLE - 1)
+            for (int j = 0; j < VL; j++)
+                esum_settle(w->sums.s + j);
+    }
     w->z.ties = c.ties;
     w->z.e = reference_top(c.r);
     if (op_marks_top(op))
@@ -130,7 +81,7 @@ CE_INLINE void narrow_reduce(const columns *a, narrow_work *w, streams *out, ptr
 
 CE_INLINE void narrow_fold(narrow_work *w, ptrdiff_t classes, int op)
 {
-    const int n = classes < WIDE_CLASSES ? SHORT_SUMS : VL;
+    const int n = classes < VL ? (int)classes : VL;
     w->z.s = esum_fold_columns(w->sums.s, n);
     row_end_sums(&w->z);
     if (op_is_dense(op)) {

@@ -4,9 +4,7 @@
 #define NARROW_CLASSES 240
 #define NARROW_ROOM (NARROW_CLASSES + VT) /* strips are loaded and stored by VT classes */
 
-#define SHORT_SUMS (VL < 2 ? VL : 2)
-
-/* Sums of classes that are equal modulo VL, or modulo SHORT_SUMS. */
+/* Sums of classes that are equal modulo VL, side by side. */
 typedef struct { esum s[VL]; dsum gap[VL], tiny[VL], others[VL], top[VL]; } narrow_sums;
 
 typedef struct {

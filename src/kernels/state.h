@@ -13,8 +13,7 @@
  * Order of summation, a function of (type, K) alone: class j of a block belongs to lane j mod VL,
  * the terms of even and of odd number in a lane are kept apart and settled after SETTLE full vecs
  * (ext_*.h), lanes are folded by a fixed tree, blocks are added in their order. A row of one block
- * is its block; one of fewer than WIDE_CLASSES has two sums for VL (narrow.h). Everything here acts
- * lane by lane: a lane is a row, or a block of one row.
+ * is its block. Everything here acts lane by lane: a lane is a row, or a block of one row.
  */
 
 #define MAX_BLOCKS 128
