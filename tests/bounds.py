@@ -40,7 +40,7 @@ BOUNDS = {
 
 # Results of a type of so many binary digits fewer than the one they are computed in, and within a
 # bound there, are rounded once more. float32 derivatives of float64 logits are computed in plain
-# double: each of fewer than 160 additions may round by 2^-53, which takes 7 of 29 digits.
+# double: each of fewer than 128 additions may round by 2^-53, which takes 7 of 29 digits.
 LOST_DIGITS = {("f4", "float16"): 13, ("f4", "bfloat16"): 16, ("f8", "float32"): 22}
 
 

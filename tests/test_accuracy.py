@@ -202,7 +202,7 @@ def _check_float32(batch, names, results, weight):
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("k", [2, 3, 5, 16, 33, 100, 159, 160, 200, 300])
+@pytest.mark.parametrize("k", [2, 3, 5, 16, 33, 100, 127, 128, 200, 300])
 @pytest.mark.parametrize("kind", ["sparse", "dense"])
 def test_float32_derivatives_of_float64_rows(kind, k, order):
     batch = row_batch("f8", k, 2)

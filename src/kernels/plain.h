@@ -2,7 +2,7 @@
  *
  * What narrow.h does with pairs of doubles, for results with 29 bits less. A gap x_j - m is exact to
  * 2^-53 and exp of it is 1 at the maximum, so that there is no shift and no bias. Terms are added in
- * the order of the classes: K roundings, 2^-46 at most. Log-sum-exp and losses, which are float64,
+ * the order of the classes, fewer than 128: K roundings, 2^-46 at most. Log-sum-exp and losses, which are float64,
  * never come here.
  */
 
@@ -40,11 +40,9 @@ CE_INLINE void plain_reduce(const columns *a, narrow_work *w, streams *out, ptrd
         narrow_traffic(a, out, ahead, k, op);
         s = v_add_if(below, s, e);
         ties = v_add_if(m_not(below), ties, one);
-        if (op_marks_top(op)) {
+        if (op_is_dense(op)) {
             at = v_select(below, at, class);
             class = v_add(class, one);
-        }
-        if (op_is_dense(op)) {
             others = v_add_if(below, others, w->y[k]);
             Y = v_add(Y, w->y[k]);
         }

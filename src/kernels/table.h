@@ -2,9 +2,6 @@
 
 #include "../dispatch.h"
 
-/* Below this many classes rows are taken VL at a time, where the two are equally fast. Both ways
- * give the same bits. */
-
 CE_INLINE int classes_adjoin(const ce_array *a)
 {
     return !a->data || a->stride[CE_CLASS_AXIS] == type_size(a->type);

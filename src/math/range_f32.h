@@ -9,7 +9,3 @@
 #define BIAS 64
 #define UNBIAS 0x1p-64
 #define POW_MIN (-126)
-
-/* Rows of fewer classes are taken VL at a time, of more, where they adjoin, one at a time: near
- * this number both are equally fast. */
-#define WIDE_CLASSES 128

@@ -10,7 +10,3 @@
 #define BIAS 256
 #define UNBIAS 0x1p-256
 #define POW_MIN (-1022)
-
-/* Rows of fewer classes are taken VL at a time, of more, where they adjoin, one at a time: near
- * this number both are equally fast. */
-#define WIDE_CLASSES 160
