@@ -52,9 +52,9 @@ CE_INLINE each_weight each_weight_of(const each_run *r, ptrdiff_t j, int n, real
     return (each_weight){q, v_div(v_nfma(q, d, w), d), v_ne(w, v_set1(0))};
 }
 
-CE_INLINE vec each_rounded(unrounded a, const each_weight *w, int weighs)
+CE_INLINE vec each_weighted(result a, const each_weight *w, int weighs)
 {
-    return weighs ? v_keep(w->live, weighted_rounded(a, w->hi, w->lo)) : rounded(a);
+    return weighs ? v_keep(w->live, result_weighted(a, w->hi, w->lo)) : a.value;
 }
 
 CE_INLINE int op_has_sides(int op)
@@ -62,24 +62,21 @@ CE_INLINE int op_has_sides(int op)
     return op == CE_SIGMOID || op == CE_SIGMOID_GRADIENT || op == CE_SIGMOID_HESSIAN;
 }
 
-CE_INLINE void each_result(const each_run *r, ptrdiff_t j, int n, const sigmoid_parts *p,
-                           const ce_job *job, int weighs, int op)
+CE_INLINE void each_labelled(const each_run *r, ptrdiff_t j, int n, const sigmoid_parts *p,
+                             const ce_job *job, int weighs, int op)
 {
     const vec x = load_run(r->x + j, n, 0), y = load_run(r->y + j, n, 0);
-    const each_weight g = weighs ? each_weight_of(r, j, n, (real)job->denominator)
-                                 : (each_weight){x, x, v_eq(x, x)};
-    const unrounded gradient = sigmoid_gradient_of(x, y, p);
-    store_result(r, r->out + j, each_rounded(gradient, &g, weighs), n);
-    if (op == CE_SIGMOID_HESSIAN) {
-        const unrounded hessian = sigmoid_hessian_of(p);
-        store_result(r, r->hessian + j, each_rounded(hessian, &g, weighs), n);
+    const each_weight none = {x, x, v_eq(x, x)};
+    if (r->value) {
+        const each_weight w = weighs ? each_weight_of(r, j, n, 1) : none;
+        store_run(r->value + j, each_weighted(sigmoid_loss_of(x, y, p), &w, weighs), n);
     }
-}
-CE_INLINE void each_loss(const each_run *r, ptrdiff_t j, int n, const sigmoid_parts *p, int weighs)
-{
-    const vec x = load_run(r->x + j, n, 0), y = load_run(r->y + j, n, 0);
-    const each_weight w = weighs ? each_weight_of(r, j, n, 1) : (each_weight){x, x, v_eq(x, x)};
-    store_run(r->value + j, each_rounded(sigmoid_loss_of(x, y, p), &w, weighs), n);
+    if (op == CE_SIGMOID_LOSS)
+        return;
+    const each_weight g = weighs ? each_weight_of(r, j, n, (real)job->denominator) : none;
+    store_result(r, r->out + j, each_weighted(sigmoid_gradient_of(x, y, p), &g, weighs), n);
+    if (op == CE_SIGMOID_HESSIAN)
+        store_result(r, r->hessian + j, each_weighted(sigmoid_hessian_of(p), &g, weighs), n);
 }
 CE_INLINE void each_unlabelled(const each_run *r, ptrdiff_t j, int n, const sigmoid_parts *p,
                                int op)
@@ -99,17 +96,13 @@ CE_INLINE void each_vecs(const each_run *r, ptrdiff_t j, ptrdiff_t vecs, int n, 
     for (ptrdiff_t i = 0; i < vecs; i++)
         p[i].biased = biased_exp(load_run(r->x + j + i * VL, n, 0));
     for (ptrdiff_t i = 0; i < vecs && op_has_sides(op); i++)
-        sigmoid_sides(p + i);
+        p[i].lower = sigmoid_lower(p[i].biased);
     for (ptrdiff_t i = 0; i < vecs && logs; i++)
-        p[i].log = log1p_ratio(p[i].biased);
-    for (ptrdiff_t i = 0; i < vecs && logs; i++)
-        p[i].log = log1p_series(p[i].log);
+        p[i].log = sigmoid_log(p[i].biased);
     for (ptrdiff_t i = 0; i < vecs && !op_has_value(op); i++)
         each_unlabelled(r, j + i * VL, n, p + i, op);
-    for (ptrdiff_t i = 0; i < vecs && op_has_value(op) && logs; i++)
-        each_loss(r, j + i * VL, n, p + i, weighs);
-    for (ptrdiff_t i = 0; i < vecs && op_has_value(op) && op_has_sides(op); i++)
-        each_result(r, j + i * VL, n, p + i, job, weighs, op);
+    for (ptrdiff_t i = 0; i < vecs && op_has_value(op); i++)
+        each_labelled(r, j + i * VL, n, p + i, job, weighs, op);
 }
 
 CE_INLINE void each_all(const each_run *r, ptrdiff_t n, const ce_job *job, int weighs, int op)

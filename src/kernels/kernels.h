@@ -11,6 +11,7 @@
 #include "strip.h"
 #include "narrow_read.h"
 #include "plain.h"
+#include "few.h"
 #include "narrow.h"
 #include "vertical.h"
 #include "wide.h"

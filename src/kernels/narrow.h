@@ -8,12 +8,11 @@
  * steps together: in a step, those of one group run while those of another wait.
  */
 
-#define NARROW_GROUPS 8    /* at most so many together, */
-#define NARROW_TOGETHER 32 /* of so many classes in all, but two groups wherever they fit */
-
 /* Results are streamed from so many classes on, and not with dense labels: elsewhere arithmetic
  * takes longer than memory, and streaming costs 5 %. */
 #define NARROW_STREAMED 32
+
+typedef enum { NARROW_PAIRS, NARROW_PLAIN, NARROW_FEW } narrow_way;
 
 /* What the classes of a row are compared with and counted by. */
 typedef struct { reference r; vec top, ties, at, class; } narrow_count;
@@ -149,13 +148,17 @@ CE_INLINE void narrow_finish(columns *a, const narrow_work *w, ptrdiff_t classes
 }
 
 CE_INLINE void narrow_groups(const ce_job *job, columns *a, narrow_work *w, streams *out,
-                             int groups, int plain, int op)
+                             int groups, narrow_way way, int op)
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
     const int logs = op == CE_LOG_SOFTMAX || job->value.data;
     for (int i = 0; i < groups; i++)
         narrow_read(job, a, w + i, op);
-    if (plain) {
+    if (way == NARROW_FEW) {
+        few_groups(job, a, w, out, groups, op);
+        return;
+    }
+    if (way == NARROW_PLAIN) {
         for (int i = 0; i < groups; i++)
             plain_reduce(a, w + i, out, classes, (i + 1) * VL, op);
         for (int i = 0; i < groups; i++)
@@ -180,7 +183,8 @@ CE_INLINE void narrow_groups(const ce_job *job, columns *a, narrow_work *w, stre
             narrow_finish(a, w + i, classes, groups * VL, op);
 }
 
-CE_INLINE void narrow_rows_in(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int plain, int op)
+CE_INLINE void narrow_rows_in(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, narrow_way way,
+                            int op)
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], room = classes + VT;
     const ptrdiff_t fit = NARROW_ROOM / room, wanted = NARROW_TOGETHER / classes + 2;
@@ -221,7 +225,7 @@ CE_INLINE void narrow_rows_in(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1,
             out_rows = waiting_rows(&out.out, job, &job->out, first);
         if (streamed && op_has_hessian(op))
             hessian_rows = waiting_rows(&out.hessian, job, &job->hessian, first);
-        narrow_groups(job, &a, work, &out, groups, plain, op);
+        narrow_groups(job, &a, work, &out, groups, way, op);
         if (streamed)
             streams_begin(&out, job, first, row - first, op);
     }
@@ -229,11 +233,14 @@ CE_INLINE void narrow_rows_in(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1,
         streams_end(&out, op);
 }
 
-/* In plain double where all layouts come here. */
+/* In another way than wide.h only where all layouts come here. */
 CE_INLINE void narrow_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, int op)
 {
-    if (job->shape[CE_CLASS_AXIS] < WIDE_CLASSES && job_is_plain(job, op))
-        narrow_rows_in(job, row0, row1, 1, op);
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
+    if (classes < WIDE_CLASSES && job_is_plain(job, op))
+        narrow_rows_in(job, row0, row1, NARROW_PLAIN, op);
+    else if (few_classes(classes, op))
+        narrow_rows_in(job, row0, row1, NARROW_FEW, op);
     else
-        narrow_rows_in(job, row0, row1, 0, op);
+        narrow_rows_in(job, row0, row1, NARROW_PAIRS, op);
 }

@@ -7,6 +7,9 @@
 #define NARROW_CLASSES 240
 #define NARROW_ROOM (NARROW_CLASSES + VT) /* strips are loaded and stored by VT classes */
 
+#define NARROW_GROUPS 8    /* at most so many together, */
+#define NARROW_TOGETHER 32 /* of so many classes in all, but two groups wherever they fit */
+
 /* Sums of classes that are equal modulo VL, side by side. */
 typedef struct { esum s[VL]; dsum gap[VL], tiny[VL], others[VL], top[VL]; } narrow_sums;
 

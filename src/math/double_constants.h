@@ -11,4 +11,5 @@
 #define EXP_TAIL exp_tail_double
 #define EXP_DEGREE 5
 #define LOG1P_TAIL log1p_tail_double
-#define LOG1P_DEGREE 9
+#define LOG1P_DEGREE 21
+#define FEW_CLASSES 64 /* at most so many without dense labels: few.h */

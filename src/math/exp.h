@@ -37,13 +37,22 @@ CE_INLINE vec exp_tail(vec r)
     return q;
 }
 
-CE_INLINE product v_exp(vec d, vec shift)
+/* exp(d + d_lo) where z = 8 d / ln 2 + shift, n = z - shift, low = tau - n LN2_8_LO + d_lo. */
+CE_INLINE product exp_reduced(vec d, vec z, vec n, vec low)
 {
-    const vec z = v_mad(d, v_set1(EXP_8_LN2), shift);
-    const vec n = v_sub(z, shift);
-    const vec low = v_nmad(n, v_set1(LN2_8_LO), v_lookup(z, EXP_TAU));
     const vec u = v_add(v_nmad(n, v_set1(LN2_8_HI), d), low);
     return (product){v_scale(v_lookup(z, EXP_TABLE), z), v_mad(v_mul(u, u), exp_tail(u), u)};
+}
+CE_INLINE product v_exp(vec d, vec shift)
+{
+    const vec z = v_mad(d, v_set1(EXP_8_LN2), shift), n = v_sub(z, shift);
+    return exp_reduced(d, z, n, v_nmad(n, v_set1(LN2_8_LO), v_lookup(z, EXP_TAU)));
+}
+CE_INLINE product v_exp_sum(vec d, vec d_lo, vec shift)
+{
+    const vec z = v_mad(d, v_set1(EXP_8_LN2), shift), n = v_sub(z, shift);
+    const vec low = v_nmad(n, v_set1(LN2_8_LO), v_lookup(z, EXP_TAU));
+    return exp_reduced(d, z, n, v_add(low, d_lo));
 }
 
 /* t (1 + w) rounded once; zero where not keep. */

@@ -75,6 +75,15 @@ def atanh_tail(y):
     return (mp.atanh(z) / z - 1) / y
 
 
+LOG1P_SLOPE = mp.mpf(3) / 4
+
+
+def log1p_tail(t):
+    """log1p(x) / x - LOG1P_SLOPE at x = t + 1/2."""
+    x = t + mp.mpf(1) / 2
+    return (mp.log1p(x) / x if x > mp.mpf(10) ** -50 else 1 - x / 2) - LOG1P_SLOPE
+
+
 def array(name, ctype, values):
     suffix = "f" if ctype == "float" else ""
     lines = [f"    {v.hex()}{suffix}, /* {v:.9g} */" for v in values]
@@ -146,10 +155,13 @@ def constants():
     for name, ctype, top, degree in (
         ("log_tail_short", "double", "0.045", 3),
         ("log_tail_long", "double", "0.045", 7),
-        ("log1p_tail_float", "float", "0.112", 4),
-        ("log1p_tail_double", "double", "0.112", 9),
     ):
         yield polynomial(name, ctype, atanh_tail, 0, top, degree, tail, mp.mpf(top))
+    yield f"#define LOG1P_SLOPE {float(LOG1P_SLOPE)}\n"
+    tail = "log1p(x)/x - LOG1P_SLOPE as a function of x - 1/2"
+    for ctype, degree in (("float", 9), ("double", 21)):
+        name, factor = f"log1p_tail_{ctype}", 1 / mp.log(2)
+        yield polynomial(name, ctype, log1p_tail, "-0.5", "0.5", degree, tail, factor)
 
 
 if __name__ == "__main__":

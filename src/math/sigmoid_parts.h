@@ -1,29 +1,20 @@
 /* What every sigmoid function is made of, from e = exp(-|x|).
  *
- *   sigmoid(-|x|) = e/(1 + e),  sigmoid(|x|) = 1/(1 + e),  their product e/(1 + e)^2,
- *   log1p(e) = 2 atanh(z),  z = e/(2 + e) in [0, 1/3]
+ *   sigmoid(-|x|) = l = e/(1 + e),  sigmoid(|x|) = 1 - l,  their product l - l^2,
+ *   log1p(e) = e P(e),  P of degree 9 (float32) or 21 (float64): constants.h
  *
- * All are pairs with a relative error near 0.2 units; the result is rounded once. "biased" values
- * carry 2^BIAS, so that only the last multiplication may round into the subnormals.
+ * e is a pair with a relative error near 0.1 units; l and log1p(e) are rounded once, from values
+ * that are off by 0.3 units in the last place at most. What is made of them is rounded once more.
+ * "biased" values carry 2^BIAS, so that only the last multiplication may round into the subnormals.
  */
 
 typedef struct {
     pair biased; /* e 2^BIAS */
-    pair upper;  /* 1/(1 + e) */
-    pair lower;  /* e/(1 + e), biased, |lo| <= ulp(hi)/2 */
-    pair log;    /* log1p(e), biased */
+    vec lower;   /* e/(1 + e), biased */
+    pair log;    /* log1p(e), biased; lo is what rounding took */
 } sigmoid_parts;
 
-CE_INLINE pair fast_two_sum(vec a, vec b)
-{
-    const vec s = v_add(a, b);
-    return (pair){s, v_add(v_sub(a, s), b)};
-}
-
-CE_INLINE pair unbiased(pair a)
-{
-    return (pair){v_mul(a.hi, v_set1(UNBIAS)), v_mul(a.lo, v_set1(UNBIAS))};
-}
+CE_INLINE vec unbiased(vec a) { return v_mul(a, v_set1(UNBIAS)); }
 
 CE_INLINE pair biased_exp(vec x)
 {
@@ -31,60 +22,47 @@ CE_INLINE pair biased_exp(vec x)
     return v_exp_pair(d, v_set1(MAGIC + 8 * BIAS), v_nle(d, v_set1(-CLAMP)));
 }
 
-/* From p->biased to the two sigmoids. */
-CE_INLINE void sigmoid_sides(sigmoid_parts *p)
+/* With q near e/(1 + e), e - q is exact, and so is the residual e - q (1 + e) = (e - q) - q e. */
+CE_INLINE vec sigmoid_lower(pair biased)
 {
-    const vec one = v_set1(1);
-    const pair b = p->biased, e = unbiased(b), sum = fast_two_sum(one, e.hi);
-    const vec upper = v_div(one, sum.hi);
-    const vec rest = v_nmad(upper, v_add(sum.lo, e.lo), v_nfma(upper, sum.hi, one));
-    const vec upper_lo = v_mul(upper, rest), hi = v_mul(b.hi, upper);
-    const vec lo = v_mad(b.hi, upper_lo, v_mad(b.lo, upper, v_fma(b.hi, upper, v_neg(hi))));
-    p->upper = (pair){upper, upper_lo};
-    p->lower = fast_two_sum(hi, lo);
+    const vec one = v_set1(1), e = unbiased(biased.hi), inverse = v_div(one, v_add(one, e));
+    const vec q = v_mul(biased.hi, inverse);
+    const vec rest = v_nfma(q, e, v_sub(biased.hi, q));
+    return v_mad(v_mad(biased.lo, inverse, rest), inverse, q);
 }
 
-/* z = e/(2 + e), biased */
-CE_INLINE pair log1p_ratio(pair biased)
+/* e (c + P(e - 1/2)) with c = 3/4, which the polynomial changes by a third at most; even and odd
+ * powers apart, as each waits for the one before. */
+CE_INLINE pair sigmoid_log(pair biased)
 {
-    const pair e = unbiased(biased), sum = fast_two_sum(v_set1(2), e.hi);
-    const vec inverse = v_div(v_set1(1), sum.hi), z = v_mul(biased.hi, inverse);
-    const vec rest = v_add(v_nfma(z, sum.hi, biased.hi),
-                           v_nmad(z, v_add(sum.lo, e.lo), biased.lo));
-    return (pair){z, v_mul(rest, inverse)};
+    const vec c = v_set1(LOG1P_SLOPE), e = unbiased(biased.hi);
+    const vec t = v_sub(e, v_set1((real)0.5)), y = v_mul(t, t);
+    vec even = v_set1(LOG1P_TAIL[LOG1P_DEGREE - 1]), odd = v_set1(LOG1P_TAIL[LOG1P_DEGREE]);
+    CE_PRAGMA(GCC unroll 10)
+    for (int i = LOG1P_DEGREE - 3; i >= 0; i -= 2) {
+        even = v_mad(even, y, v_set1(LOG1P_TAIL[i]));
+        odd = v_mad(odd, y, v_set1(LOG1P_TAIL[i + 1]));
+    }
+    const vec tail = v_mad(biased.hi, v_mad(odd, t, even), v_mul(biased.lo, c));
+    const vec log = v_fma(biased.hi, c, tail);
+    return (pair){log, v_add(v_fma(biased.hi, c, v_neg(log)), tail)};
 }
 
-/* log1p(e) from z, both biased */
-CE_INLINE pair log1p_series(pair z)
+/* A result rounded, and before its rounding as (hi + lo) power, for a weight to come first. power is
+ * 1, or 2^-BIAS where the result may be subnormal. */
+typedef struct { vec value, hi, lo, power; } result;
+
+/* a + b, or b alone, biased as it is, where a is 0. An infinite sum stands by itself. */
+CE_INLINE result result_of_sum(vec value, vec a, vec low, pair b)
 {
-    const vec root = v_mul(z.hi, v_set1(UNBIAS)), y = v_mul(root, root);
-    vec q = v_set1(LOG1P_TAIL[LOG1P_DEGREE]);
-    for (int i = LOG1P_DEGREE - 1; i >= 0; i--)
-        q = v_mad(q, y, v_set1(LOG1P_TAIL[i]));
-    const vec twice = v_add(z.hi, z.hi);
-    return fast_two_sum(twice, v_mad(twice, v_mul(y, q), v_add(z.lo, z.lo)));
+    const vmask alone = v_eq(a, v_set1(0)), finite = v_le(v_abs(value), v_set1(REAL_MAX));
+    return (result){value, v_select(alone, b.hi, value),
+                    v_select(alone, b.lo, v_keep(finite, low)),
+                    v_select(alone, v_set1(UNBIAS), v_set1(1))};
 }
-
-/* A result before its rounding: (hi + lo) times power, which is 1 or 2^-BIAS. Biased while it may
- * be subnormal, so that a weight comes before the only rounding. */
-typedef struct { vec hi, lo, power; } unrounded;
-
-/* a + b for a biased b: biased itself where a is 0. An infinite a stands by itself. */
-CE_INLINE unrounded add_biased(vec a, vec a_lo, pair b)
-{
-    const vmask alone = v_eq(a, v_set1(0));
-    const pair small = unbiased(b);
-    const vec sum = v_add(a, small.hi);
-    const vmask finite = v_le(v_abs(sum), v_set1(REAL_MAX));
-    const vec low = v_add(v_sum_error(a, small.hi, sum), v_add(a_lo, small.lo));
-    return (unrounded){v_select(alone, b.hi, sum), v_select(alone, b.lo, v_keep(finite, low)),
-                       v_select(alone, v_set1(UNBIAS), v_set1(1))};
-}
-
-CE_INLINE vec rounded(unrounded a) { return v_mul(v_add(a.hi, a.lo), a.power); }
 
 /* Times a weight w + w_lo: a weight above 1 takes the power, as neither then leaves the range. */
-CE_INLINE vec weighted_rounded(unrounded a, vec w, vec w_lo)
+CE_INLINE vec result_weighted(result a, vec w, vec w_lo)
 {
     const vmask large = v_le(v_set1(1), w);
     const vec one = v_set1(1), before = v_select(large, a.power, one);
@@ -98,45 +76,50 @@ CE_INLINE vec weighted_rounded(unrounded a, vec w, vec w_lo)
 
 CE_INLINE vec sigmoid_of(vec x, const sigmoid_parts *p)
 {
-    const vec upper = v_add(p->upper.hi, p->upper.lo);
-    return v_select(v_lt(x, v_set1(0)), v_mul(p->lower.hi, v_set1(UNBIAS)), upper);
+    const vec lower = unbiased(p->lower);
+    return v_select(v_lt(x, v_set1(0)), lower, v_sub(v_set1(1), lower));
 }
 
 /* max(x, 0) + log1p(e). The maximum drops a NaN, which e has too: of two in a sum, which one is
  * the result would depend on the order of its terms. */
 CE_INLINE vec softplus_of(vec x, const sigmoid_parts *p)
 {
-    return rounded(add_biased(v_max(x, v_set1(0)), v_set1(0), p->log));
+    return v_add(v_max(x, v_set1(0)), unbiased(p->log.hi));
 }
 
-/* |x| (x > 0 ? 1 - y : y) + log1p(e); a zero factor wins over an infinite |x|. */
-CE_INLINE unrounded sigmoid_loss_of(vec x, vec y, const sigmoid_parts *p)
+/* How far the label is from the side that the logit takes. */
+CE_INLINE vec sigmoid_miss(vec x, vec y)
 {
-    const vec zero = v_set1(0), size = v_abs(x);
-    const vec c = v_select(v_lt(zero, x), v_sub(v_set1(1), y), y);
-    const vmask some = v_ne(c, zero);
-    const vec a = v_keep(some, v_mul(size, c));
-    const vec a_lo = v_keep(some, v_fma(size, c, v_neg(a)));
-    return add_biased(a, a_lo, p->log);
+    return v_select(v_lt(v_set1(0), x), v_sub(v_set1(1), y), y);
 }
 
-/* x > 0: (1 - y) - sigmoid(-x), else sigmoid(x) - y */
-CE_INLINE unrounded sigmoid_gradient_of(vec x, vec y, const sigmoid_parts *p)
+/* |x| miss + log1p(e); a miss of zero wins over an infinite |x|. */
+CE_INLINE result sigmoid_loss_of(vec x, vec y, const sigmoid_parts *p)
 {
-    const vec zero = v_set1(0);
+    const vec miss = sigmoid_miss(x, y), size = v_keep(v_ne(miss, v_set1(0)), v_abs(x));
+    const vec log = unbiased(p->log.hi), value = v_fma(size, miss, log);
+    const vec a = v_mul(size, miss), a_lo = v_fma(size, miss, v_neg(a)), sum = v_add(a, log);
+    const vec low = v_add(v_sub(sum, value), v_add(v_sum_error(a, log, sum),
+                                                   v_add(a_lo, unbiased(p->log.lo))));
+    return result_of_sum(value, a, low, p->log);
+}
+
+/* l - miss; with the other sign for x > 0 */
+CE_INLINE result sigmoid_gradient_of(vec x, vec y, const sigmoid_parts *p)
+{
+    const vec zero = v_set1(0), miss = sigmoid_miss(x, y), lower = unbiased(p->lower);
     const vmask right = v_lt(zero, x);
-    const vec fixed = v_select(right, v_sub(v_set1(1), y), v_neg(y));
-    const pair s = {v_select(right, v_neg(p->lower.hi), p->lower.hi),
-                    v_select(right, v_neg(p->lower.lo), p->lower.lo)};
-    return add_biased(fixed, zero, s);
+    const vec sum = v_sub(lower, miss), value = v_select(right, v_neg(sum), sum);
+    const vec low = v_sum_error(lower, v_neg(miss), sum);
+    const pair biased = {v_select(right, v_neg(p->lower), p->lower), zero};
+    return result_of_sum(value, miss, v_select(right, v_neg(low), low), biased);
 }
 
-/* e/(1 + e)^2, the same for both signs of x */
-CE_INLINE unrounded sigmoid_hessian_of(const sigmoid_parts *p)
+/* l - l^2, the same for both signs of x */
+CE_INLINE result sigmoid_hessian_of(const sigmoid_parts *p)
 {
-    const vec hi = v_mul(p->lower.hi, p->upper.hi);
-    const vec lo = v_mad(p->lower.hi, p->upper.lo,
-                         v_mad(p->lower.lo, p->upper.hi,
-                               v_fma(p->lower.hi, p->upper.hi, v_neg(hi))));
-    return (unrounded){hi, lo, v_set1(UNBIAS)};
+    const vec lower = unbiased(p->lower), hi = v_nfma(lower, p->lower, p->lower);
+    const vec square = v_mul(lower, p->lower), rest = v_sub(p->lower, square);
+    const vec low = v_sub(v_sub(v_sub(p->lower, rest), square), v_fma(lower, p->lower, v_neg(square)));
+    return (result){unbiased(hi), hi, v_add(v_sub(rest, hi), low), v_set1(UNBIAS)};
 }

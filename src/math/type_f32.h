@@ -11,7 +11,8 @@
 #define EXP_TAIL exp_tail_float
 #define EXP_DEGREE 2
 #define LOG1P_TAIL log1p_tail_float
-#define LOG1P_DEGREE 4
+#define LOG1P_DEGREE 9
+#define FEW_CLASSES 24 /* at most so many without dense labels: few.h */
 
 #define CE_BLOCK 4096 /* classes a block, 16 KiB */
 #include "range_f32.h"
