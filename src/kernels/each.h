@@ -95,10 +95,12 @@ CE_INLINE void each_vecs(const each_run *r, ptrdiff_t j, ptrdiff_t vecs, int n, 
     const int logs = op_has_value(op) ? r->value != NULL : op != CE_SIGMOID;
     for (ptrdiff_t i = 0; i < vecs; i++)
         p[i].biased = biased_exp(load_run(r->x + j + i * VL, n, 0));
-    for (ptrdiff_t i = 0; i < vecs && op_has_sides(op); i++)
-        p[i].lower = sigmoid_lower(p[i].biased);
-    for (ptrdiff_t i = 0; i < vecs && logs; i++)
-        p[i].log = sigmoid_log(p[i].biased);
+    for (ptrdiff_t i = 0; i < vecs; i++) {
+        if (op_has_sides(op))
+            p[i].lower = sigmoid_lower(p[i].biased);
+        if (logs)
+            p[i].log = sigmoid_log(p[i].biased);
+    }
     for (ptrdiff_t i = 0; i < vecs && !op_has_value(op); i++)
         each_unlabelled(r, j + i * VL, n, p + i, op);
     for (ptrdiff_t i = 0; i < vecs && op_has_value(op); i++)

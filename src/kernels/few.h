@@ -6,7 +6,6 @@
  * maximum is a pair, its terms added in the order of the classes.
  */
 
-
 CE_INLINE int few_classes(ptrdiff_t classes, int op)
 {
     return op_is_dense(op) ? classes < WIDE_CLASSES : classes <= FEW_CLASSES;
@@ -199,45 +198,19 @@ CE_INLINE finish few_finish_of(few_row *r, const narrow_work *w, int op)
     return finish_of(&r->z, g, h, NULL, op);
 }
 
-/* From e_j to the results, or from the logits to log-softmax. */
 CE_INLINE void few_finish(columns *a, narrow_work *w, few_row *r, ptrdiff_t classes,
                           ptrdiff_t ahead, int op)
 {
-    vec class = v_set1(0), label, top, top_hessian;
-    const vec log = unbiased(r->log.hi), log_lo = unbiased(r->log.lo);
-    finish q;
-    if (op != CE_LOG_SOFTMAX)
-        q = few_finish_of(r, w, op);
+    narrow_results q = {.m = r->m, .log = unbiased(r->log.hi), .log_lo = unbiased(r->log.lo)};
+    if (op_stores_exp(op))
+        q.each = few_finish_of(r, w, op);
     if (op_is_sparse(op))
-        label = few_label_gradient(r, w);
+        q.label = few_label_gradient(r, w);
     if (op_is_dense(op))
-        top = row_top_gradient(&r->z, &w->g.gradient);
+        q.top = row_top_gradient(&r->z, &w->g.gradient);
     if (op_has_hessian(op))
-        top_hessian = few_top_hessian(r, &w->g.hessian, op_is_dense(op));
-    strip_move(&a->out, w->g.first, w->g.n);
-    if (op_has_hessian(op))
-        strip_move(&a->hessian, w->g.first, w->g.n);
-    for (ptrdiff_t k = 0; k < classes; k++) {
-        const vec e = w->x[k];
-        strip_prefetch(&a->out, ahead, k);
-        if (op_has_hessian(op)) {
-            strip_prefetch(&a->hessian, ahead, k);
-            w->hessian[k] = v_select(v_eq(w->at, class), top_hessian, finish_hessian(&q, e));
-        }
-        if (op == CE_LOG_SOFTMAX)
-            w->x[k] = finish_log_softmax(r->m, log, log_lo, e);
-        else if (op_is_dense(op))
-            w->x[k] = v_select(v_eq(w->at, class), top, finish_dense(&q, e, w->y[k]));
-        else if (op_is_sparse(op))
-            w->x[k] = v_select(v_eq(w->label, class), label, finish_softmax(&q, e));
-        else
-            w->x[k] = finish_softmax(&q, e);
-        if (op_has_gradient(op))
-            class = v_add(class, v_set1(1));
-    }
-    strip_store(&a->out, 0, (int)classes, w->x);
-    if (op_has_hessian(op))
-        strip_store(&a->hessian, 0, (int)classes, w->hessian);
+        q.top_hessian = few_top_hessian(r, &w->g.hessian, op_is_dense(op));
+    narrow_write(a, w, &q, classes, ahead, op);
 }
 
 CE_INLINE void few_groups(const ce_job *job, columns *a, narrow_work *w, streams *out, int groups,

@@ -9,7 +9,7 @@
 #include "blocks.h"
 #include "rows.h"
 #include "strip.h"
-#include "narrow_read.h"
+#include "narrow_rows.h"
 #include "plain.h"
 #include "few.h"
 #include "narrow.h"

@@ -99,52 +99,25 @@ CE_INLINE void narrow_value(const ce_job *job, narrow_work *w, int op)
         put_values(job, &w->g, row_value(&w->z, &w->g.loss, w->x_label, op));
 }
 
-/* From e_j (or, for log-softmax, from the logits) to the results, those among them that the row's
- * end knows exactly: sparse labels, and a single maximum. */
 CE_INLINE void narrow_finish(columns *a, const narrow_work *w, ptrdiff_t classes,
                              ptrdiff_t ahead, int op)
 {
     const row_end *z = &w->z;
-    const weights *weight = &w->g.gradient;
-    vec class = v_set1(0), label, top, top_hessian, hi, lo;
-    finish q;
+    narrow_results q = {.m = z->m};
     if (op == CE_LOG_SOFTMAX) {
         const ext L = log1p_of(z);
-        hi = x_hi(L);
-        lo = x_lo(L);
+        q.log = x_hi(L);
+        q.log_lo = x_lo(L);
     } else {
-        q = finish_of(z, weight, &w->g.hessian, NULL, op);
+        q.each = finish_of(z, &w->g.gradient, &w->g.hessian, NULL, op);
     }
     if (op_is_sparse(op))
-        label = row_label_gradient(z, w->x_label, weight);
+        q.label = row_label_gradient(z, w->x_label, &w->g.gradient);
     if (op_is_dense(op))
-        top = row_top_gradient(z, weight);
+        q.top = row_top_gradient(z, &w->g.gradient);
     if (op_has_hessian(op))
-        top_hessian = row_top_hessian(z, &w->g.hessian, op_is_dense(op));
-    strip_move(&a->out, w->g.first, w->g.n);
-    if (op_has_hessian(op))
-        strip_move(&a->hessian, w->g.first, w->g.n);
-    for (ptrdiff_t k = 0; k < classes; k++) {
-        const vec e = w->x[k];
-        strip_prefetch(&a->out, ahead, k);
-        if (op_has_hessian(op))
-            strip_prefetch(&a->hessian, ahead, k);
-        if (op == CE_LOG_SOFTMAX)
-            w->x[k] = finish_log_softmax(z->m, hi, lo, e);
-        else if (op_is_dense(op))
-            w->x[k] = v_select(v_eq(w->at, class), top, finish_dense(&q, e, w->y[k]));
-        else if (op_is_sparse(op))
-            w->x[k] = v_select(v_eq(w->label, class), label, finish_softmax(&q, e));
-        else
-            w->x[k] = finish_softmax(&q, e);
-        if (op_has_hessian(op))
-            w->hessian[k] = v_select(v_eq(w->at, class), top_hessian, finish_hessian(&q, e));
-        if (op_has_gradient(op))
-            class = v_add(class, v_set1(1));
-    }
-    strip_store(&a->out, 0, (int)classes, w->x);
-    if (op_has_hessian(op))
-        strip_store(&a->hessian, 0, (int)classes, w->hessian);
+        q.top_hessian = row_top_hessian(z, &w->g.hessian, op_is_dense(op));
+    narrow_write(a, w, &q, classes, ahead, op);
 }
 
 CE_INLINE void narrow_groups(const ce_job *job, columns *a, narrow_work *w, streams *out,

@@ -103,7 +103,7 @@ CE_ONCE void weigh_rows(const ce_job *job, group *g)
     }                                                                                          \
     break;
 
-CE_INLINE void read_labels(const ce_job *job, group *g)
+CE_ONCE void read_labels(const ce_job *job, group *g)
 {
     const char *p = job->labels.data + row_offset(&job->labels, job->shape, g->first);
     const ptrdiff_t step = job->labels.stride[2];

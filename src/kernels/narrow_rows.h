@@ -1,5 +1,5 @@
-/* A group of VL rows, one a lane, all of whose classes fit a buffer: what narrow.h and plain.h, which
- * compute in two precisions, have in common. */
+/* A group of VL rows, one a lane, all of whose classes fit a buffer: what narrow.h, few.h and
+ * plain.h, which compute in three ways, have in common. */
 
 /* Below this many classes rows are taken VL at a time, where that and wide.h are equally fast; from
  * here on only those whose classes do not adjoin. Both ways give the same bits. */
@@ -59,4 +59,44 @@ CE_INLINE void narrow_traffic(const columns *a, streams *out, ptrdiff_t ahead, p
     strip_prefetch(&a->x, ahead, k);
     if (op_is_dense(op))
         strip_prefetch(&a->y, ahead, k);
+}
+
+/* What the results are made of, those among them included that the row's end knows exactly: at
+ * sparse labels, and at a single maximum. */
+typedef struct {
+    finish each;
+    vec m, log, log_lo;
+    vec label, top, top_hessian;
+} narrow_results;
+
+/* From e_j to the results, or from the logits to log-softmax. */
+CE_INLINE void narrow_write(columns *a, const narrow_work *w, const narrow_results *q,
+                            ptrdiff_t classes, ptrdiff_t ahead, int op)
+{
+    vec class = v_set1(0);
+    strip_move(&a->out, w->g.first, w->g.n);
+    if (op_has_hessian(op))
+        strip_move(&a->hessian, w->g.first, w->g.n);
+    for (ptrdiff_t k = 0; k < classes; k++) {
+        const vec e = w->x[k];
+        strip_prefetch(&a->out, ahead, k);
+        if (op_has_hessian(op))
+            strip_prefetch(&a->hessian, ahead, k);
+        if (op == CE_LOG_SOFTMAX)
+            w->x[k] = finish_log_softmax(q->m, q->log, q->log_lo, e);
+        else if (op_is_dense(op))
+            w->x[k] = v_select(v_eq(w->at, class), q->top, finish_dense(&q->each, e, w->y[k]));
+        else if (op_is_sparse(op))
+            w->x[k] = v_select(v_eq(w->label, class), q->label, finish_softmax(&q->each, e));
+        else
+            w->x[k] = finish_softmax(&q->each, e);
+        if (op_has_hessian(op))
+            w->hessian[k] = v_select(v_eq(w->at, class), q->top_hessian,
+                                     finish_hessian(&q->each, e));
+        if (op_has_gradient(op))
+            class = v_add(class, v_set1(1));
+    }
+    strip_store(&a->out, 0, (int)classes, w->x);
+    if (op_has_hessian(op))
+        strip_store(&a->hessian, 0, (int)classes, w->hessian);
 }
