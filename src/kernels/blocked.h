@@ -10,7 +10,13 @@ typedef struct {
     exact_entries exact;
     ptrdiff_t top; /* class of the maximum */
     streams out;
+    io *kept;      /* the row's e_j, if no output holds them and one thread has the row, or NULL */
 } block_state;
+
+CE_INLINE io *block_store(const ce_job *job, ptrdiff_t row, ptrdiff_t from, const block_state *s)
+{
+    return row_store(job, row, from, s->kept ? s->kept + from : NULL);
+}
 
 /* The label's logit is read before out, which may be the logits, is written. */
 CE_INLINE void wide_begin(const ce_job *job, ptrdiff_t row, block_state *s, int op)
@@ -29,7 +35,7 @@ CE_INLINE void wide_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, block_
     const real m = wide_max_of(&x, copy);
     const wide_part w = {x, labels_at(job, row, from), next - x.p,
                          n * job->labels.stride[CE_CLASS_AXIS], m,
-                         row_store(job, row, from, NULL), &s->out};
+                         block_store(job, row, from, s), &s->out};
     wide_block(&w, s->part + b / VL, (int)(b % VL), op);
 }
 
@@ -90,7 +96,7 @@ CE_INLINE void wide_scale(const ce_job *job, ptrdiff_t row, ptrdiff_t b, const b
     v_store_real(m, v_set1(s->part[b / VL].m[b % VL]));
     finish q;
     finish_set(&q, &s->z, &s->g.gradient, &s->g.hessian, m, op);
-    wide_results(job, row, from, n, row_store(job, row, from, NULL), m[0], &q, op);
+    wide_results(job, row, from, n, block_store(job, row, from, s), m[0], &q, op);
 }
 
 CE_ONCE void wide_exact(const ce_job *job, const block_state *s, int op)
@@ -114,21 +120,24 @@ CE_INLINE void blocked_row(const ce_job *job, ptrdiff_t row, block_state *s, con
     k->exact(job, s);
 }
 
-/* Whether a row of results fits where it would wait. */
-CE_INLINE int blocked_streams(const ce_job *job)
+/* Whether a row, or two of them, fit into scratch memory. */
+CE_INLINE int blocked_fits(const ce_job *job, int rows)
 {
     const ptrdiff_t bytes = job->shape[CE_CLASS_AXIS] * (ptrdiff_t)sizeof(io) + STREAM_LINE;
-    return job_streams(job, job->op) && bytes <= CE_SCRATCH / (op_has_hessian(job->op) ? 2 : 1);
+    return CE_STREAMS && bytes <= CE_SCRATCH / rows;
 }
 
 /* Rows of several blocks, one after the other. */
 CE_ONCE void blocked_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, const ce_kernel *k)
 {
-    const int streamed = blocked_streams(job);
+    const int streamed = job_streams(job, job->op) &&
+                         blocked_fits(job, op_has_hessian(job->op) ? 2 : 1);
+    const int keeps = op_stores_exp(job->op) && !is_io(&job->out) && blocked_fits(job, 1);
     block_state s;
     ce_job near = *job;
     memset(&s.part, 0, sizeof s.part);
     s.out = streamed ? streams_in(ce_scratch()) : streams_none();
+    s.kept = keeps ? (io *)(void *)ce_scratch() : NULL;
     for (ptrdiff_t row = row0; row < row1; row++) {
         if (streamed)
             near.out = waiting_rows(&s.out.out, job, &job->out, row);
