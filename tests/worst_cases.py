@@ -49,6 +49,11 @@ SUMS = (
             -2.73866463,
         ),
     ),
+    (
+        "log-sum-exp one binade above its terms: 2.1 ULP if log1p(s) is rounded first, float32",
+        (-6.00603723526001, -4.311662197113037, 0.008930257521569729),
+    ),
+    ("the same in float64", (0.09029364678160935, -2.019281514097114)),
     ("one maximum above equal terms", (1.0, *(0.7,) * 1000)),
     ("equal terms and one other", (2.0, *(0.1,) * 63, -5.0)),
     ("a long row of equal terms, one block and one class", (0.0,) * 4097),

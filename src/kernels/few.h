@@ -145,6 +145,7 @@ CE_INLINE vec few_weighted(pair a, const weights *w)
     return w->unit ? unbiased(v_add(a.hi, a.lo)) : weighted_biased(x_pair(a), w);
 }
 
+/* (m - x) + log1p(s), or m + log1p(s); an infinite sum stands by itself. */
 CE_INLINE vec few_value(few_row *r, const narrow_work *w, int op)
 {
     const vec log = unbiased(r->log.hi), log_lo = unbiased(r->log.lo);
@@ -152,14 +153,15 @@ CE_INLINE vec few_value(few_row *r, const narrow_work *w, int op)
         r->z.L = x_pair(r->log);
         return row_dense_loss(&r->z, &w->g.loss);
     }
-    if (!op_is_sparse(op))
-        return v_add(r->m, v_add(log, log_lo));
-    const pair gap = two_sum(r->m, v_neg(w->x_label));
-    const vec gap_lo = v_keep(v_le(v_abs(gap.hi), v_set1(REAL_MAX)), gap.lo);
-    if (!w->g.loss.unit)
-        return weighted_sum(x_pair((pair){gap.hi, gap_lo}), x_pair(r->log), &w->g.loss);
-    const vec sum = v_add(gap.hi, log);
-    const vec low = v_add(v_sum_error(gap.hi, log, sum), v_add(gap_lo, log_lo));
+    pair a = {r->m, v_set1(0)};
+    if (op_is_sparse(op)) {
+        a = two_sum(r->m, v_neg(w->x_label));
+        a.lo = v_keep(v_le(v_abs(a.hi), v_set1(REAL_MAX)), a.lo);
+        if (!w->g.loss.unit)
+            return weighted_sum(x_pair(a), x_pair(r->log), &w->g.loss);
+    }
+    const vec sum = v_add(a.hi, log);
+    const vec low = v_add(v_sum_error(a.hi, log, sum), v_add(a.lo, log_lo));
     return v_add(sum, v_keep(v_le(v_abs(sum), v_set1(REAL_MAX)), low));
 }
 
