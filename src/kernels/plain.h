@@ -1,9 +1,9 @@
 /* Derivatives of float64 logits that are wanted as float32: in plain double, rounded once.
  *
- * What narrow.h does with pairs of doubles, for results with 29 bits less. A gap x_j - m is exact to
- * 2^-53 and exp of it is 1 at the maximum, so that there is no shift and no bias. Terms are added in
- * the order of the classes, fewer than 128: K roundings, 2^-46 at most. Log-sum-exp and losses, which are float64,
- * never come here.
+ * What narrow.h does with pairs of doubles, for results with 29 bits less. A gap x_j - m is exact
+ * to 2^-53 and exp of it is 1 at the maximum, so that there is no shift and no bias. Terms are added
+ * in the order of the classes, fewer than 128: K roundings, 2^-46 at most. Log-sum-exp and losses,
+ * which are float64, never come here.
  */
 
 #define PLAIN_CLAMP 700 /* exp(-700) = 2^-1009.9, a normal double, is 0 in every float32 */

@@ -10,10 +10,11 @@
  * scaled by 2^(BIAS - N) with N = rint((m - M)/ln 2), so that the largest is near 2^BIAS and none
  * that matters is subnormal. All sums below are in this scale ("biased").
  *
- * Order of summation, a function of (type, K) alone, from where few.h ends: class j of a block belongs to lane j mod VL,
- * the terms of even and of odd number in a lane are kept apart and settled after SETTLE full vecs
- * (ext_*.h), lanes are folded by a fixed tree, blocks are added in their order. A row of one block
- * is its block. Everything here acts lane by lane: a lane is a row, or a block of one row.
+ * Order of summation, a function of (type, K) alone, where few.h does not take the row: class j of
+ * a block belongs to lane j mod VL, the terms of even and of odd number in a lane are kept apart
+ * and settled after SETTLE full vecs (ext_*.h), lanes are folded by a fixed tree, blocks are added
+ * in their order. A row of one block is its block. Everything here acts lane by lane: a lane is a
+ * row, or a block of one row.
  */
 
 #define MAX_BLOCKS 128

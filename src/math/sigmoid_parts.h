@@ -4,7 +4,7 @@
  *   log1p(e) = e P(e),  P of degree 9 (float32) or 21 (float64): constants.h
  *
  * e is a pair with a relative error near 0.1 units; l and log1p(e) are rounded once, from values
- * that are off by 0.3 units in the last place at most. What is made of them is rounded once more.
+ * that are off by half a unit in the last place at most. What is made of them is rounded once more.
  * "biased" values carry 2^BIAS, so that only the last multiplication may round into the subnormals.
  */
 
@@ -48,8 +48,8 @@ CE_INLINE pair sigmoid_log(pair biased)
     return (pair){log, v_add(v_fma(biased.hi, c, v_neg(log)), tail)};
 }
 
-/* A result rounded, and before its rounding as (hi + lo) power, for a weight to come first. power is
- * 1, or 2^-BIAS where the result may be subnormal. */
+/* A result rounded, and before its rounding as (hi + lo) power, for a weight to come first. power
+ * is 1, or 2^-BIAS where the result may be subnormal. */
 typedef struct { vec value, hi, lo, power; } result;
 
 /* a + b, or b alone, biased as it is, where a is 0. An infinite sum stands by itself. */
@@ -120,6 +120,7 @@ CE_INLINE result sigmoid_hessian_of(const sigmoid_parts *p)
 {
     const vec lower = unbiased(p->lower), hi = v_nfma(lower, p->lower, p->lower);
     const vec square = v_mul(lower, p->lower), rest = v_sub(p->lower, square);
-    const vec low = v_sub(v_sub(v_sub(p->lower, rest), square), v_fma(lower, p->lower, v_neg(square)));
+    const vec square_lo = v_fma(lower, p->lower, v_neg(square));
+    const vec low = v_sub(v_sub(v_sub(p->lower, rest), square), square_lo);
     return (result){unbiased(hi), hi, v_add(v_sub(rest, hi), low), v_set1(UNBIAS)};
 }
