@@ -1,4 +1,4 @@
-/* Where results wait to be streamed: too much for a stack. A thread that never asks has none, and
+/* Where results wait to be streamed, and e_j for results of another type: too much for a stack. A thread that never asks has none, and
  * the system finds memory for what is written only.
  */
 
