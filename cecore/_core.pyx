@@ -59,6 +59,7 @@ cdef extern from "cecore.h" nogil:
     void ce_run(const ce_job *)
     int ce_is_small(const ce_job *)
     ptrdiff_t ce_find_bad(const ce_array *, const ptrdiff_t *, ce_check, ptrdiff_t, int)
+    ptrdiff_t ce_find_bad_label(ce_job *)
     double ce_total(const char *, ce_type, ptrdiff_t, ptrdiff_t)
     double ce_sum(const ce_array *, const ptrdiff_t *)
     ctypedef struct ce_stream:

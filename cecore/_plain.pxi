@@ -188,17 +188,17 @@ cdef inline bint _set_labels(ce_job *job, const plain *x, object labels, plain *
     return by_row and _has_shape(y, x, x.ndim - 1)
 
 
-cdef inline bint _labels_pass(const ce_job *job) noexcept:
+cdef inline bint _labels_pass(ce_job *job) noexcept:
     cdef ptrdiff_t shape[4]
-    cdef ce_check check = CE_CHECK_UNIT
+    cdef ce_check check = CE_CHECK_NON_NEGATIVE
+    if job.op > CE_DENSE_HESSIAN:
+        return ce_find_bad_label(job) < 0
     shape[0] = shape[1] = 1
     shape[2] = job.shape[2]
     shape[3] = job.shape[3]
     if job.op <= CE_SPARSE_HESSIAN:
         check = CE_CHECK_CLASS
         shape[3] = 1
-    elif job.op <= CE_DENSE_HESSIAN:
-        check = CE_CHECK_NON_NEGATIVE
     return ce_find_bad(&job.labels, shape, check, job.shape[3], job.threads) < 0
 
 
@@ -261,7 +261,7 @@ cdef inline bint _prepare(ce_job *job, object logits, object axis, object labels
     return not has_labels or _set_labels(job, x, labels, y, by_row)
 
 
-cdef inline bint _passes(const ce_job *job) noexcept:
+cdef inline bint _passes(ce_job *job) noexcept:
     """Whether no label is wrong, and the logits of a softmax are no probabilities."""
     if not _labels_pass(job):
         return False

@@ -62,6 +62,8 @@ typedef struct {
     double hessian_factor;    /* row operations: the Hessian is multiplied by it */
     double *total;            /* not NULL: receives the sum of the values, which need no array then */
     int threads;              /* at most this many */
+    const unsigned char *label_bits; /* of the first packed_labels, by ce_find_bad_label; else NULL */
+    ptrdiff_t packed_labels;
 } ce_job;
 
 typedef enum {
@@ -87,6 +89,11 @@ int ce_is_small(const ce_job *job);
 /* Flat index (C order) of the first element that fails the check, or -1. NaN fails every check. */
 ptrdiff_t ce_find_bad(const ce_array *a, const ptrdiff_t shape[CE_AXES], ce_check check,
                       ptrdiff_t classes, int threads);
+
+/* The same for the labels of an element operation, which adjoin: each is in [0, 1]. Where that pays and
+ * they are all 0 or 1, a bit of each is kept in memory of the calling thread, and the ce_run that
+ * follows reads those instead. */
+ptrdiff_t ce_find_bad_label(ce_job *job);
 
 /* The total of adjoining values, which a job cut into several left: as ce_run adds those of one.
  * `width` is the number of classes, or 1 for an element operation. */

@@ -15,22 +15,26 @@ typedef struct {
     void (*exact)(const ce_job *job, void *state);
 } ce_kernel;
 
-#define CE_SUMS 8
+/* Sums side by side, as one would wait for itself, and their errors. */
+#define CE_SUMS 16
+typedef struct { double high[CE_SUMS], low[CE_SUMS]; } ce_sums;
 
 typedef struct {
     ce_kernel operation[CE_OPS];
-    /* Eight sums side by side, as one would wait for itself, of n values, a multiple of
-     * CE_SUMS; their errors apart. */
-    void (*add)(const char *values, ptrdiff_t n, double high[], double low[]);
+    void (*add)(const char *values, ptrdiff_t n, ce_sums *sums); /* n is a multiple of CE_SUMS */
+    /* 0 only if all n adjoining elements, of any type, are known to pass at a glance. */
+    int (*may_be_bad)(const char *p, ce_type type, ptrdiff_t n, ce_check check, ptrdiff_t classes);
+    /* Nonzero if n adjoining labels of this type are all 0 or 1; then they are left in `bits`. */
+    int (*pack_labels)(const char *labels, ptrdiff_t n, unsigned char *bits);
     int (*shares_rows)(const ce_job *job);
     ptrdiff_t (*blocks)(ptrdiff_t classes);
 } ce_kernels;
 
 #define CE_STATE_MAX 49152 /* bytes, of any ISA's block_state */
 
-/* Memory of the calling thread, of CE_SCRATCH bytes from a cache line on; kernels leave nothing
- * there between calls. */
-#define CE_SCRATCH (1 << 20)
+/* Memory of the calling thread, of CE_SCRATCH bytes from a cache line on. Kernels of rows leave
+ * nothing there between calls, those of elements do not touch it: labels wait there as bits. */
+#define CE_SCRATCH (2 << 20)
 char *ce_scratch(void);
 
 const ce_kernels *ce_kernels_of(ce_type type);

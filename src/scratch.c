@@ -1,5 +1,5 @@
-/* Where results wait to be streamed, and e_j for results of another type: too much for a stack. A
- * thread that never asks has none, and the system finds memory for what is written only.
+/* Where results wait to be streamed, e_j for results of another type, and labels as bits: too much for
+ * a stack. A thread that never asks has none, and the system finds memory for what is written only.
  */
 
 #include "dispatch.h"

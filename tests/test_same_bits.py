@@ -135,6 +135,17 @@ def test_half_types(dtype, k, layout):
     assert_same_bits(row_outputs(inputs, layout), want, layout.name)
 
 
+@pytest.mark.parametrize("k", [9000, 262_128, 262_129])
+@pytest.mark.parametrize("dtype", HALVES)
+def test_long_rows_of_half_types(dtype, k):
+    """Rows of several blocks: the e_j of the first two wait in memory, the third computes them twice."""
+    rows = narrow_inputs(_rows_of(row_inputs("f4", k), slice(2)), dtype)
+    want = narrow_outputs(row_outputs(wide_inputs(rows)), dtype)
+    for threads in (1, 2):
+        with ce.num_threads(threads):
+            assert_same_bits(row_outputs(rows), want, f"{threads} threads")
+
+
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
 @pytest.mark.parametrize("dtype", HALVES)
 def test_elements_of_half_types(dtype, layout):

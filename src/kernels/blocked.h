@@ -120,11 +120,11 @@ CE_INLINE void blocked_row(const ce_job *job, ptrdiff_t row, block_state *s, con
     k->exact(job, s);
 }
 
-/* Whether a row, or two of them, fit into scratch memory. */
+/* Whether a row, or two of them, fit into what second-level caches hold of scratch memory. */
 CE_INLINE int blocked_fits(const ce_job *job, int rows)
 {
     const ptrdiff_t bytes = job->shape[CE_CLASS_AXIS] * (ptrdiff_t)sizeof(io) + STREAM_LINE;
-    return CE_STREAMS && bytes <= CE_SCRATCH / rows;
+    return CE_STREAMS && bytes <= CE_SCRATCH / 2 / rows;
 }
 
 /* Rows of several blocks, one after the other. */

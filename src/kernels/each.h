@@ -16,6 +16,8 @@ CE_INLINE int op_has_value(int op)
 typedef struct {
     const io *x, *y, *weight;
     io *value, *out, *hessian;
+    const unsigned char *bits; /* of the labels, if they are packed: the run's from number `first` on */
+    ptrdiff_t first;
     int streamed; /* out and hessian begin with a line, and go past the caches */
 } each_run;
 
@@ -30,6 +32,11 @@ CE_INLINE void store_run(io *p, vec a, int n)
         v_store(p, a);
     else
         v_store_n(p, a, n);
+}
+
+CE_INLINE vec load_labels(const each_run *r, ptrdiff_t j, int n, int packed)
+{
+    return packed ? labels_of_bits(r->bits, r->first + j) : load_run(r->y + j, n, 0);
 }
 
 /* Into out or hessian. */
@@ -63,9 +70,9 @@ CE_INLINE int op_has_sides(int op)
 }
 
 CE_INLINE void each_labelled(const each_run *r, ptrdiff_t j, int n, const sigmoid_parts *p,
-                             const ce_job *job, int weighs, int op)
+                             const ce_job *job, int weighs, int packed, int op)
 {
-    const vec x = load_run(r->x + j, n, 0), y = load_run(r->y + j, n, 0);
+    const vec x = load_run(r->x + j, n, 0), y = load_labels(r, j, n, packed);
     const each_weight none = {x, x, v_eq(x, x)};
     if (r->value) {
         const each_weight w = weighs ? each_weight_of(r, j, n, 1) : none;
@@ -89,7 +96,7 @@ CE_INLINE void each_unlabelled(const each_run *r, ptrdiff_t j, int n, const sigm
 /* `vecs` of n elements each from j on. The operations on one vec wait for each other, so that all
  * of them take each step together. */
 CE_INLINE void each_vecs(const each_run *r, ptrdiff_t j, ptrdiff_t vecs, int n, const ce_job *job,
-                         int weighs, int op)
+                         int weighs, int packed, int op)
 {
     sigmoid_parts p[EACH_VECS];
     const int logs = op_has_value(op) ? r->value != NULL : op != CE_SIGMOID;
@@ -104,19 +111,20 @@ CE_INLINE void each_vecs(const each_run *r, ptrdiff_t j, ptrdiff_t vecs, int n, 
     for (ptrdiff_t i = 0; i < vecs && !op_has_value(op); i++)
         each_unlabelled(r, j + i * VL, n, p + i, op);
     for (ptrdiff_t i = 0; i < vecs && op_has_value(op); i++)
-        each_labelled(r, j + i * VL, n, p + i, job, weighs, op);
+        each_labelled(r, j + i * VL, n, p + i, job, weighs, packed, op);
 }
 
-CE_INLINE void each_all(const each_run *r, ptrdiff_t n, const ce_job *job, int weighs, int op)
+CE_INLINE void each_all(const each_run *r, ptrdiff_t n, const ce_job *job, int weighs, int packed,
+                        int op)
 {
     ptrdiff_t j = 0;
     for (; j + VL <= n; j += EACH_VECS * VL) {
         const ptrdiff_t vecs = (n - j) / VL;
-        each_vecs(r, j, vecs < EACH_VECS ? vecs : EACH_VECS, VL, job, weighs, op);
+        each_vecs(r, j, vecs < EACH_VECS ? vecs : EACH_VECS, VL, job, weighs, packed, op);
     }
     j = n / VL * VL;
     if (j < n)
-        each_vecs(r, j, 1, (int)(n - j), job, weighs, op);
+        each_vecs(r, j, 1, (int)(n - j), job, weighs, packed, op);
 }
 
 /* Derivatives of a plain job (plain.h). */
@@ -192,17 +200,20 @@ CE_INLINE void each_elements(const ce_job *job, ptrdiff_t first, ptrdiff_t last,
             streamed ? stream_phase(each_place(&job->out, job, row, column)) : 0;
         if (phase > 0 && n > VL - phase)
             n = VL - phase; /* the next run begins with a line */
+        const int packed = first + n <= job->packed_labels && !plain;
         const each_run r = {each_source(&job->x, job, row, column, n, x),
-                            each_source(&job->labels, job, row, column, n, y),
+                            packed ? NULL : each_source(&job->labels, job, row, column, n, y),
                             each_source(&job->weight, job, row, column, n, w),
                             each_target(&job->value, job, row, column, value),
                             each_target(&job->out, job, row, column, out),
                             each_target(&job->hessian, job, row, column, h),
-                            streamed && phase == 0};
-        if (plain)
+                            job->label_bits, first, streamed && phase == 0};
+        if (packed && op_has_value(op))
+            each_all(&r, n, job, weighs, 1, op);
+        else if (plain)
             each_plain(&r, n, job, weighs, op);
         else
-            each_all(&r, n, job, weighs, op);
+            each_all(&r, n, job, weighs, 0, op);
         if (op_has_value(op))
             each_unstage(&job->value, job, row, column, n, r.value, value);
         if (op != CE_SIGMOID_LOSS)
@@ -211,6 +222,4 @@ CE_INLINE void each_elements(const ce_job *job, ptrdiff_t first, ptrdiff_t last,
             each_unstage(&job->hessian, job, row, column, n, r.hessian, h);
         first += n;
     }
-    if (streamed)
-        CE_STREAM_FENCE;
 }

@@ -16,5 +16,6 @@
 #include "vertical.h"
 #include "wide.h"
 #include "blocked.h"
+#include "labels.h"
 #include "each.h"
 #include "table.h"

@@ -95,7 +95,6 @@ CE_INLINE void streams_end(streams *s, int op)
     stream_end(&s->out);
     if (op_has_hessian(op))
         stream_end(&s->hessian);
-    CE_STREAM_FENCE;
 }
 
 /* An array that stands for the rows from `first` on while they wait; its lines begin where theirs

@@ -110,13 +110,20 @@ CE_INLINE vmask m_not(vmask a)
     const __m256d all = _mm256_castsi256_pd(_mm256_set1_epi32(-1));
     return (vmask){_mm256_xor_pd(a.a, all), _mm256_xor_pd(a.b, all)};
 }
-CE_INLINE unsigned t_bits(vmask a)
+CE_INLINE unsigned m_bits(vmask a) /* lane i is bit i */
 {
     return (unsigned)_mm256_movemask_pd(a.a) | (unsigned)_mm256_movemask_pd(a.b) << 4;
 }
-CE_INLINE int m_count(vmask a) { return __builtin_popcount(t_bits(a)); }
-CE_INLINE int m_any(vmask a) { return t_bits(a) != 0; }
-CE_INLINE int m_index(vmask a) { return CE_FIRST_BIT(t_bits(a)); } /* the first lane that is set */
+CE_INLINE vmask m_of_bits(unsigned bits) /* of the lowest VL */
+{
+    const __m256i all = _mm256_set1_epi64x((long long)bits);
+    const __m256i a = _mm256_setr_epi64x(1, 2, 4, 8), b = _mm256_slli_epi64(a, 4);
+    return (vmask){_mm256_castsi256_pd(_mm256_cmpeq_epi64(_mm256_and_si256(all, a), a)),
+                   _mm256_castsi256_pd(_mm256_cmpeq_epi64(_mm256_and_si256(all, b), b))};
+}
+CE_INLINE int m_count(vmask a) { return __builtin_popcount(m_bits(a)); }
+CE_INLINE int m_any(vmask a) { return m_bits(a) != 0; }
+CE_INLINE int m_index(vmask a) { return CE_FIRST_BIT(m_bits(a)); } /* the first lane that is set */
 CE_INLINE vec v_select(vmask m, vec a, vec b)
 {
     return (vec){_mm256_blendv_pd(b.a, a.a, m.a), _mm256_blendv_pd(b.b, a.b, m.b)};

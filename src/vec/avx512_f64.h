@@ -45,6 +45,8 @@ CE_INLINE vmask v_nle(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_NLE_U
 CE_INLINE vmask m_and(vmask a, vmask b) { return a & b; }
 CE_INLINE vmask m_or(vmask a, vmask b) { return a | b; }
 CE_INLINE vmask m_not(vmask a) { return (vmask)~a; }
+CE_INLINE unsigned m_bits(vmask a) { return a; } /* lane i is bit i */
+CE_INLINE vmask m_of_bits(unsigned bits) { return (vmask)bits; } /* of the lowest VL */
 CE_INLINE int m_count(vmask a) { return __builtin_popcount(a); }
 CE_INLINE int m_any(vmask a) { return a != 0; }
 CE_INLINE int m_index(vmask a) { return CE_FIRST_BIT(a); } /* the first lane that is set */

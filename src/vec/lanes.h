@@ -69,6 +69,18 @@ CE_INLINE vmask v_nle(vec a, vec b) { vmask m; LANES m.x[i] = !(a.x[i] <= b.x[i]
 CE_INLINE vmask m_and(vmask a, vmask b) { LANES a.x[i] &= b.x[i]; return a; }
 CE_INLINE vmask m_or(vmask a, vmask b) { LANES a.x[i] |= b.x[i]; return a; }
 CE_INLINE vmask m_not(vmask a) { LANES a.x[i] = !a.x[i]; return a; }
+CE_INLINE unsigned m_bits(vmask a) /* lane i is bit i */
+{
+    unsigned bits = 0;
+    LANES bits |= (unsigned)(a.x[i] != 0) << i;
+    return bits;
+}
+CE_INLINE vmask m_of_bits(unsigned bits) /* of the lowest VL */
+{
+    vmask m;
+    LANES m.x[i] = bits >> i & 1;
+    return m;
+}
 CE_INLINE int m_count(vmask a) { int n = 0; LANES n += a.x[i]; return n; }
 CE_INLINE int m_any(vmask a) { int any = 0; LANES any |= a.x[i]; return any; }
 CE_INLINE int m_index(vmask a)
