@@ -5,8 +5,6 @@
  * depends on another, so the bits depend on neither run nor lane.
  */
 
-#define EACH_VECS 8 /* vecs that take a step together */
-
 CE_INLINE int op_has_value(int op)
 {
     return op == CE_SIGMOID_LOSS || op == CE_SIGMOID_GRADIENT || op == CE_SIGMOID_HESSIAN;
@@ -93,35 +91,40 @@ CE_INLINE void each_unlabelled(const each_run *r, ptrdiff_t j, int n, const sigm
     store_result(r, r->out + j, op == CE_LOG_SIGMOID ? v_neg(a) : a, n);
 }
 
-/* `vecs` of n elements each from j on. The operations on one vec wait for each other, so that all
- * of them take each step together. */
+/* `vecs` of n elements each from j on, V_TOGETHER as a rule. The operations on one vec wait for each
+ * other, so that all of them take each step together; unrolled, as three loops of eight turns are
+ * predicted by luck (AVX-512, float32, gradient and Hessian: 0.30 ns an element, unrolled 0.25). */
 CE_INLINE void each_vecs(const each_run *r, ptrdiff_t j, ptrdiff_t vecs, int n, const ce_job *job,
                          int weighs, int packed, int op)
 {
-    sigmoid_parts p[EACH_VECS];
+    sigmoid_parts p[V_TOGETHER];
     const int logs = op_has_value(op) ? r->value != NULL : op != CE_SIGMOID;
+    V_UNROLL
     for (ptrdiff_t i = 0; i < vecs; i++)
         p[i].biased = biased_exp(load_run(r->x + j + i * VL, n, 0));
+    V_UNROLL
     for (ptrdiff_t i = 0; i < vecs; i++) {
         if (op_has_sides(op))
             p[i].lower = sigmoid_lower(p[i].biased);
         if (logs)
             p[i].log = sigmoid_log(p[i].biased);
     }
-    for (ptrdiff_t i = 0; i < vecs && !op_has_value(op); i++)
-        each_unlabelled(r, j + i * VL, n, p + i, op);
-    for (ptrdiff_t i = 0; i < vecs && op_has_value(op); i++)
-        each_labelled(r, j + i * VL, n, p + i, job, weighs, packed, op);
+    V_UNROLL
+    for (ptrdiff_t i = 0; i < vecs; i++)
+        if (op_has_value(op))
+            each_labelled(r, j + i * VL, n, p + i, job, weighs, packed, op);
+        else
+            each_unlabelled(r, j + i * VL, n, p + i, op);
 }
 
 CE_INLINE void each_all(const each_run *r, ptrdiff_t n, const ce_job *job, int weighs, int packed,
                         int op)
 {
     ptrdiff_t j = 0;
-    for (; j + VL <= n; j += EACH_VECS * VL) {
-        const ptrdiff_t vecs = (n - j) / VL;
-        each_vecs(r, j, vecs < EACH_VECS ? vecs : EACH_VECS, VL, job, weighs, packed, op);
-    }
+    for (; j + V_TOGETHER * VL <= n; j += V_TOGETHER * VL)
+        each_vecs(r, j, V_TOGETHER, VL, job, weighs, packed, op);
+    if (j + VL <= n)
+        each_vecs(r, j, (n - j) / VL, VL, job, weighs, packed, op);
     j = n / VL * VL;
     if (j < n)
         each_vecs(r, j, 1, (int)(n - j), job, weighs, packed, op);

@@ -9,6 +9,8 @@ typedef struct { __m256d a, b, c, d; } dvec; /* lanes 0-3, 4-7, 8-11, 12-15 */
 #define VL 16
 #define VT 4 /* classes that one transposition moves */
 #define V_STREAMS CE_STREAMS
+#define V_TOGETHER 4
+#define V_UNROLL CE_UNROLL
 
 CE_INLINE vec v_set1(real a) { return (vec){_mm256_set1_ps(a), _mm256_set1_ps(a)}; }
 CE_INLINE vec v_load(const io *p) { return (vec){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }

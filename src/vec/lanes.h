@@ -10,6 +10,8 @@ typedef struct { int x[VL]; } vmask;
 typedef struct { double x[VL]; } dvec;
 
 #define V_STREAMS 0
+#define V_TOGETHER 8
+#define V_UNROLL
 #define LANES for (int i = 0; i < VL; i++)
 
 CE_INLINE vec v_set1(real a) { vec r; LANES r.x[i] = a; return r; }
