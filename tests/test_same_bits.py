@@ -138,7 +138,7 @@ def test_half_types(dtype, k, layout):
 @pytest.mark.parametrize("k", [9000, 262_128, 262_129])
 @pytest.mark.parametrize("dtype", HALVES)
 def test_long_rows_of_half_types(dtype, k):
-    """Rows of several blocks: the e_j of the first two wait in memory, the third computes them twice."""
+    """Rows of several blocks: the e_j of the first two lengths wait in memory, not of the third."""
     rows = narrow_inputs(_rows_of(row_inputs("f4", k), slice(2)), dtype)
     want = narrow_outputs(row_outputs(wide_inputs(rows)), dtype)
     for threads in (1, 2):
