@@ -26,6 +26,7 @@ typedef struct {
     int (*may_be_bad)(const char *p, ce_type type, ptrdiff_t n, ce_check check, ptrdiff_t classes);
     /* Nonzero if n adjoining labels of this type are all 0 or 1; then they are left in `bits`. */
     int (*pack_labels)(const char *labels, ptrdiff_t n, unsigned char *bits);
+    void (*read_lines)(const char *p, ptrdiff_t n); /* n cache lines, for the probe; or NULL */
     int (*shares_rows)(const ce_job *job);
     ptrdiff_t (*blocks)(ptrdiff_t classes);
 } ce_kernels;

@@ -99,6 +99,18 @@ static void add_values(const char *values, ptrdiff_t n, ce_sums *sums)
     memcpy(sums->low, l, sizeof l);
 }
 
+/* The maximum is a use: the loads stay. */
+static void read_lines(const char *p, ptrdiff_t n)
+{
+    const io *v = (const io *)(const void *)p;
+    io end[VL];
+    vec most = v_set1(0);
+    for (ptrdiff_t i = 0; i < n * (ptrdiff_t)(64 / sizeof(io)); i += VL)
+        most = v_max(most, v_load(v + i));
+    v_store(end, most);
+    __asm__ volatile("" : : "r"(end) : "memory");
+}
+
 /* Blocks of a row are shared by threads only where the wide kernel would take the row. */
 static int shares_rows(const ce_job *job)
 {
@@ -116,6 +128,6 @@ const ce_kernels CE_KERNELS = {
      ROW_ENTRY(dense_gradient), ROW_ENTRY(dense_hessian), ELEMENT_ENTRY(sigmoid),
      ELEMENT_ENTRY(log_sigmoid), ELEMENT_ENTRY(softplus), ELEMENT_ENTRY(sigmoid_loss),
      ELEMENT_ENTRY(sigmoid_gradient), ELEMENT_ENTRY(sigmoid_hessian)},
-    add_values, may_be_bad, pack_labels, shares_rows, blocks_of};
+    add_values, may_be_bad, pack_labels, VL > 1 ? read_lines : NULL, shares_rows, blocks_of};
 
 _Static_assert(sizeof(block_state) <= CE_STATE_MAX, "parallel.c keeps one on its stack");
