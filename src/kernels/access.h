@@ -15,6 +15,18 @@ CE_INLINE ptrdiff_t row_offset(const ce_array *a, const ptrdiff_t *shape, ptrdif
     return i0 * a->stride[0] + i1 * a->stride[1] + i2 * a->stride[2];
 }
 
+/* Whether the elements of an array adjoin in C order. */
+CE_INLINE int array_adjoins(const ce_array *a, const ptrdiff_t *shape)
+{
+    ptrdiff_t stride = type_size(a->type);
+    for (int axis = CE_CLASS_AXIS; axis >= 0; axis--) {
+        if (shape[axis] > 1 && a->stride[axis] != stride)
+            return 0;
+        stride *= shape[axis];
+    }
+    return 1;
+}
+
 CE_INLINE char *row_place(const ce_job *job, const ce_array *a, ptrdiff_t row)
 {
     return a->data + row_offset(a, job->shape, row);

@@ -89,13 +89,15 @@ static int run_may_be_bad(const char *p, ce_type type, ptrdiff_t n, ce_check che
     return 1;
 }
 
+#define LONG_RUN 1024
+
 /* 0 only if all n elements are known to pass at a glance. NumPy's large arrays begin 16 bytes into a
  * line: loads of 64 bytes that end in the next one read 36 GB/s from memory, whole lines 43. */
 static int may_be_bad(const char *p, ce_type type, ptrdiff_t n, ce_check check, ptrdiff_t classes)
 {
     const ptrdiff_t size = type_size(type), before = (ptrdiff_t)(-(uintptr_t)p % 64) / size;
-    const ptrdiff_t head = before < n ? before : n;
-    return run_may_be_bad(p, type, head, check, classes) ||
+    const ptrdiff_t head = n > LONG_RUN ? before : 0;
+    return (head > 0 && run_may_be_bad(p, type, head, check, classes)) ||
            run_may_be_bad(p + head * size, type, n - head, check, classes);
 }
 

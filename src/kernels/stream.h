@@ -117,18 +117,6 @@ CE_INLINE void streams_begin(streams *s, const ce_job *job, ptrdiff_t first, ptr
         stream_begin(&s->hessian, (io *)(void *)row_place(job, &job->hessian, first), elements);
 }
 
-/* Whether the elements of an array adjoin in C order. */
-CE_INLINE int array_adjoins(const ce_array *a, const ptrdiff_t *shape)
-{
-    ptrdiff_t stride = type_size(a->type);
-    for (int axis = CE_CLASS_AXIS; axis >= 0; axis--) {
-        if (shape[axis] > 1 && a->stride[axis] != stride)
-            return 0;
-        stride *= shape[axis];
-    }
-    return 1;
-}
-
 /* Whether this array of results may be streamed. Not where the logits are: those lines were read. */
 CE_INLINE int array_streams(const ce_job *job, const ce_array *a)
 {
