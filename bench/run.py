@@ -168,7 +168,8 @@ def measure(options: argparse.Namespace, about: dict[str, str]) -> list[list[Res
             where = f"{minutes:2}:{seconds:02} process {k + 1}/{processes}"
             print(f"{where} {len(known) + i + 1}/{len(wanted)}  {result.case}: {result}",
                   flush=True)  # fmt: skip
-        found.append([result for result in store.results if result.case in wanted])
+        of_wanted = [result for result in store.results if result.case in wanted]
+        found.append(sorted(of_wanted, key=lambda result: wanted.index(result.case)))
     return found
 
 
