@@ -8,7 +8,7 @@ typedef __mmask8 vmask;
 #define VL 8
 #define VT 2 /* classes that one transposition moves */
 #define V_STREAMS CE_STREAMS
-#define V_TOGETHER 8
+#define V_TOGETHER 8 /* vecs that take each step of a long computation together */
 #define V_UNROLL CE_UNROLL
 
 CE_INLINE vec v_set1(real a) { return _mm512_set1_pd(a); }
