@@ -72,25 +72,6 @@ CE_INLINE real wide_max_of(logit_run *x, io *copy)
 /* below counts the lanes, filled ones included, that do not hold the maximum. */
 typedef struct { esum s; dsum gap, tiny, others, top; ptrdiff_t below, at; } wide_sums;
 
-/* Classes from j on, whose number is odd or even; their e_j, rounded. */
-CE_INLINE vec wide_step(wide_sums *a, reference r, vec top, vec x, vec y, ptrdiff_t j, int odd,
-                        int shifts, int op)
-{
-    const vmask below = v_ne(x, top);
-    const term t = reference_exp(r, x, shifts);
-    esum_add_if(&a->s, odd, m_and(below, t.keep), t.e);
-    a->below += m_count(below);
-    if (op_is_dense(op)) {
-        a->gap = dsum_add_product(a->gap, y, top, x);
-        a->tiny = dsum_add_tiny(a->tiny, y, top, x);
-        a->others = dsum_add_if(a->others, below, y);
-        a->top = dsum_add_if(a->top, m_not(below), y);
-    }
-    if (op_marks_top(op) && a->at < 0 && m_any(m_not(below)))
-        a->at = j + m_index(m_not(below));
-    return v_rounded(t.e, t.keep);
-}
-
 /* What wide_block is given: classes, their maximum, where their e_j go if they can wait somewhere,
  * how many bytes later lies what is fetched meanwhile, and what goes out. */
 typedef struct {
@@ -105,46 +86,65 @@ typedef struct {
 /* Its logits, labels and e_j as io, from class 0 on, of which a run is there. */
 typedef struct { const io *x, *label; io *store; } wide_run;
 
-/* One vec of classes from j on, `rest` of which exist. */
-CE_INLINE void wide_classes(const wide_part *w, const wide_run *at, wide_sums *a,
-                            streams *out, reference r, ptrdiff_t j, int rest, int odd,
-                            int shifts, int op)
+/* `vecs`, a constant, of classes from j on, of the last of which `rest` exist. odd: whether the
+ * number of the first vec is. */
+CE_INLINE void wide_vecs(const wide_part *w, const wide_run *at, wide_sums *a, streams *out,
+                         reference r, ptrdiff_t j, int vecs, int rest, int odd, int shifts, int op)
 {
-    const io *x = at->x + j, *label = at->label;
     const vec top = finite_top(v_set1(w->m));
-    CE_PREFETCH((const char *)x + w->ahead);
-    if (op_is_dense(op))
-        CE_PREFETCH((const char *)(w->y.p + j * w->y.stride) + w->y_ahead);
-    streams_step(out, op);
-    if (rest == VL) {
-        const vec e = wide_step(a, r, top, v_load(x), v_load(label + j), j, odd, shifts, op);
-        if (op_stores_exp(op))
-            v_store(at->store + j, e);
-    } else {
-        const vec e = wide_step(a, r, top, v_load_n(x, rest, -INFINITY),
-                                v_load_n(label + j, rest, 0), j, odd, shifts, op);
-        if (op_stores_exp(op))
-            v_store_n(at->store + j, e, rest);
+    vec x[V_PAIRED], y[V_PAIRED], d[V_PAIRED];
+    vmask below[V_PAIRED], keep[V_PAIRED];
+    product e[V_PAIRED];
+    CE_UNROLL
+    for (int i = 0; i < vecs; i++) {
+        const ptrdiff_t k = j + i * VL;
+        CE_PREFETCH((const char *)(at->x + k) + w->ahead);
+        if (op_is_dense(op))
+            CE_PREFETCH((const char *)(w->y.p + k * w->y.stride) + w->y_ahead);
+        streams_step(out, op);
+        x[i] = rest == VL ? v_load(at->x + k) : v_load_n(at->x + k, rest, -INFINITY);
+        y[i] = rest == VL ? v_load(at->label + k) : v_load_n(at->label + k, rest, 0);
+        d[i] = shifts ? v_sub(x[i], r.M) : x[i]; /* the same where M is 0 */
+        below[i] = v_ne(x[i], top);
+        keep[i] = v_nle(d[i], r.floor);
+    }
+    v_exps(d, NULL, r.shift, e, vecs);
+    CE_UNROLL
+    for (int i = 0; i < vecs; i++) {
+        esum_add_if(&a->s, (odd + i) & 1, m_and(below[i], keep[i]), e[i]);
+        a->below += m_count(below[i]);
+        if (op_is_dense(op)) {
+            a->gap = dsum_add_product(a->gap, y[i], top, x[i]);
+            a->tiny = dsum_add_tiny(a->tiny, y[i], top, x[i]);
+            a->others = dsum_add_if(a->others, below[i], y[i]);
+            a->top = dsum_add_if(a->top, m_not(below[i]), y[i]);
+        }
+        if (op_marks_top(op) && a->at < 0 && m_any(m_not(below[i])))
+            a->at = j + i * VL + m_index(m_not(below[i]));
+        if (op_stores_exp(op) && rest == VL)
+            v_store(at->store + j + i * VL, v_rounded(e[i], keep[i]));
+        else if (op_stores_exp(op))
+            v_store_n(at->store + j + i * VL, v_rounded(e[i], keep[i]), rest);
     }
 }
 
 /* Classes [j, end), at most SETTLE vecs of them. */
-CE_INLINE void wide_vecs(const wide_part *w, const wide_run *at, wide_sums *a,
-                         streams *out, reference r, ptrdiff_t j, ptrdiff_t end, int shifts,
-                         int op)
+CE_INLINE void wide_classes(const wide_part *w, const wide_run *at, wide_sums *a, streams *out,
+                            reference r, ptrdiff_t j, ptrdiff_t end, int shifts, int op)
 {
     for (; j + 2 * VL <= end; j += 2 * VL) {
-        wide_classes(w, at, a, out, r, j, VL, 0, shifts, op);
-        wide_classes(w, at, a, out, r, j + VL, VL, 1, shifts, op);
+        wide_vecs(w, at, a, out, r, j, V_PAIRED, VL, 0, shifts, op);
+        if (V_PAIRED == 1)
+            wide_vecs(w, at, a, out, r, j + VL, 1, VL, 1, shifts, op);
     }
     const int odd = j + VL <= end;
     if (odd)
-        wide_classes(w, at, a, out, r, j, VL, 0, shifts, op);
+        wide_vecs(w, at, a, out, r, j, 1, VL, 0, shifts, op);
     j += odd * VL;
     if (j < end && odd)
-        wide_classes(w, at, a, out, r, j, (int)(end - j), 1, shifts, op);
+        wide_vecs(w, at, a, out, r, j, 1, (int)(end - j), 1, shifts, op);
     else if (j < end)
-        wide_classes(w, at, a, out, r, j, (int)(end - j), 0, shifts, op);
+        wide_vecs(w, at, a, out, r, j, 1, (int)(end - j), 0, shifts, op);
 }
 
 CE_INLINE wide_sums wide_terms(const wide_part *w, reference r, int shifts, int op)
@@ -161,7 +161,7 @@ CE_INLINE wide_sums wide_terms(const wide_part *w, reference r, int shifts, int 
         at.label = op_is_dense(op) ? stage(y->p + start * y->stride, y->stride, y->type,
                                            end - start, label) - start
                                    : at.x;
-        wide_vecs(w, &at, &a, &out, r, start, end, shifts, op);
+        wide_classes(w, &at, &a, &out, r, start, end, shifts, op);
         if (end - start == settle)
             esum_settle(&a.s);
     }

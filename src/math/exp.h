@@ -29,30 +29,55 @@ CE_INLINE vec v_sum_error(vec a, vec b, vec s)
     return v_add(v_sub(a, v_sub(s, t)), v_sub(b, t));
 }
 
-CE_INLINE vec exp_tail(vec r)
+/* exp(d + d_lo) of n vecs, at most 8, each step for all of them: the steps of one wait for each
+ * other. d_lo may be NULL. z = 8 d / ln 2 + shift, k = z - shift, low = tau - k LN2_8_LO + d_lo. */
+CE_INLINE void v_exps(const vec *d, const vec *d_lo, vec shift, product *e, int n)
 {
-    vec q = v_set1(EXP_TAIL[EXP_DEGREE]);
-    for (int i = EXP_DEGREE - 1; i >= 0; i--)
-        q = v_mad(q, r, v_set1(EXP_TAIL[i]));
-    return q;
-}
-
-/* exp(d + d_lo) where z = 8 d / ln 2 + shift, n = z - shift, low = tau - n LN2_8_LO + d_lo. */
-CE_INLINE product exp_reduced(vec d, vec z, vec n, vec low)
-{
-    const vec u = v_add(v_nmad(n, v_set1(LN2_8_HI), d), low);
-    return (product){v_scale(v_lookup(z, EXP_TABLE), z), v_mad(v_mul(u, u), exp_tail(u), u)};
+    vec z[8], k[8], u[8], low[8], q[8], square[8];
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        z[i] = v_mad(d[i], v_set1(EXP_8_LN2), shift);
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        k[i] = v_sub(z[i], shift);
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        low[i] = v_nmad(k[i], v_set1(LN2_8_LO), v_lookup(z[i], EXP_TAU));
+    CE_UNROLL
+    for (int i = 0; i < n && d_lo; i++)
+        low[i] = v_add(low[i], d_lo[i]);
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        u[i] = v_add(v_nmad(k[i], v_set1(LN2_8_HI), d[i]), low[i]);
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        e[i].t = v_scale(v_lookup(z[i], EXP_TABLE), z[i]);
+    CE_UNROLL
+    for (int i = 0; i < n; i++) {
+        square[i] = v_mul(u[i], u[i]);
+        q[i] = v_set1(EXP_TAIL[EXP_DEGREE]);
+    }
+    CE_UNROLL
+    for (int j = EXP_DEGREE - 1; j >= 0; j--) {
+        CE_UNROLL
+        for (int i = 0; i < n; i++)
+            q[i] = v_mad(q[i], u[i], v_set1(EXP_TAIL[j]));
+    }
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        e[i].w = v_mad(square[i], q[i], u[i]);
 }
 CE_INLINE product v_exp(vec d, vec shift)
 {
-    const vec z = v_mad(d, v_set1(EXP_8_LN2), shift), n = v_sub(z, shift);
-    return exp_reduced(d, z, n, v_nmad(n, v_set1(LN2_8_LO), v_lookup(z, EXP_TAU)));
+    product e;
+    v_exps(&d, NULL, shift, &e, 1);
+    return e;
 }
 CE_INLINE product v_exp_sum(vec d, vec d_lo, vec shift)
 {
-    const vec z = v_mad(d, v_set1(EXP_8_LN2), shift), n = v_sub(z, shift);
-    const vec low = v_nmad(n, v_set1(LN2_8_LO), v_lookup(z, EXP_TAU));
-    return exp_reduced(d, z, n, v_add(low, d_lo));
+    product e;
+    v_exps(&d, &d_lo, shift, &e, 1);
+    return e;
 }
 
 /* t (1 + w) rounded once; zero where not keep. */

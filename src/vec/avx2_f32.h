@@ -10,6 +10,7 @@ typedef struct { __m256d a, b, c, d; } dvec; /* lanes 0-3, 4-7, 8-11, 12-15 */
 #define VT 4 /* classes that one transposition moves */
 #define V_STREAMS CE_STREAMS
 #define V_TOGETHER 4 /* vecs that take each step of a long computation together */
+#define V_PAIRED 1 /* the same of classes, between loads and stores */
 #define V_UNROLL CE_UNROLL
 
 CE_INLINE vec v_set1(real a) { return (vec){_mm256_set1_ps(a), _mm256_set1_ps(a)}; }

@@ -9,6 +9,7 @@ typedef vec vmask;                    /* all bits of a lane set, or none */
 #define VT 2 /* classes that one transposition moves */
 #define V_STREAMS CE_STREAMS
 #define V_TOGETHER 4 /* vecs that take each step of a long computation together */
+#define V_PAIRED 1 /* the same of classes, between loads and stores */
 #define V_UNROLL CE_UNROLL
 
 CE_INLINE vec v_set1(real a) { return (vec){_mm256_set1_pd(a), _mm256_set1_pd(a)}; }

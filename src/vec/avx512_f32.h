@@ -10,6 +10,7 @@ typedef struct { __m512d a, b; } dvec; /* 16 doubles: lanes 0-7 and 8-15 */
 #define VT 4 /* classes that one transposition moves */
 #define V_STREAMS CE_STREAMS
 #define V_TOGETHER 8 /* vecs that take each step of a long computation together */
+#define V_PAIRED 2 /* the same of classes, between loads and stores */
 #define V_UNROLL CE_UNROLL
 
 CE_INLINE vec v_set1(real a) { return _mm512_set1_ps(a); }

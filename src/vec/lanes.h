@@ -11,6 +11,7 @@ typedef struct { double x[VL]; } dvec;
 
 #define V_STREAMS 0
 #define V_TOGETHER 8
+#define V_PAIRED 1
 #define V_UNROLL
 #define LANES for (int i = 0; i < VL; i++)
 
