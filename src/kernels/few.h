@@ -1,9 +1,11 @@
 /* Rows of at most FEW_CLASSES classes, with dense labels of less than WIDE_CLASSES: narrow.h with
  * one sum instead of VL, and a shorter end. With more classes the gaps take longer than that saves.
  *
- * Each gap x_j - m is a pair, exact, so that the maximum's own e is 1: neither a reference nor an
- * exp of the maximum is needed. All terms are in one scale, 2^BIAS. The sum s of all terms but one
- * maximum is a pair, its terms added in the order of the classes.
+ * All terms are in one scale, 2^BIAS, in which the maximum's own e is 1: its exp is not needed.
+ * With M as in state.h and m - M = N ln2/8 + f, and k the integer nearest to (x_j - m) 8/ln2, the
+ * exponent of class j is k ln2/8 + (r - f), x_j - M = (N + k) ln2/8 + r: r and f are exact but for
+ * the low part of ln2/8, which k takes in one, and r - f is rounded to 2^-29 (float32), 2^-58. The sum s
+ * of all terms but one maximum is a pair, its terms added in the order of the classes.
  */
 
 CE_INLINE int few_classes(ptrdiff_t classes, int op)
@@ -33,6 +35,16 @@ CE_INLINE few_labels few_add_label(few_labels a, vec y, vec top, vec x, vmask be
                         dsum_add_if(a.others, below, y), dsum_add_if(a.top, m_not(below), y)};
 }
 
+/* What the row's end needs of dense labels. */
+CE_INLINE void few_set_labels(few_row *r, const few_labels *y)
+{
+    r->z.m = r->m;
+    r->z.gap = dsum_total(y->gap);
+    r->z.tiny = dsum_total(y->tiny);
+    r->z.others = dsum_total(y->others);
+    r->z.Y = x_add(r->z.others, dsum_total(y->top));
+}
+
 CE_INLINE pair two_sum(vec a, vec b)
 {
     const vec s = v_add(a, b);
@@ -55,57 +67,122 @@ CE_INLINE pair few_add(pair s, vec t)
     return (pair){sum.hi, v_add(s.lo, sum.lo)};
 }
 
-/* Add up the terms; leave e_j behind where the results need it. */
+typedef struct { vec top, M, N, f; } few_shift;
+
+CE_INLINE few_shift few_shift_of(vec top)
+{
+    const vmask near = v_le(v_abs(top), v_set1(REFERENCE_LIMIT));
+    const vec span = v_keep(near, top);
+    const vec N = v_sub(v_mad(span, v_set1(EXP_8_LN2), v_set1(MAGIC)), v_set1(MAGIC));
+    return (few_shift){top, v_keep(m_not(near), top), N, v_nmad(N, v_set1(LN2_8_HI), span)};
+}
+
+/* exp(x - top) of n classes, as v_exps; gap is x - top, rounded. */
+CE_INLINE void few_exps(const vec *x, const vec *gap, const few_shift *a, product *e, int n)
+{
+    const vec zero = v_set1(MAGIC + 8 * BIAS);
+    vec z[V_PAIRED], k[V_PAIRED], low[V_PAIRED], u[V_PAIRED];
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        z[i] = v_mad(gap[i], v_set1(EXP_8_LN2), zero);
+    CE_UNROLL
+    for (int i = 0; i < n; i++) {
+        k[i] = v_sub(z[i], zero);
+        low[i] = v_nmad(k[i], v_set1(LN2_8_LO), v_lookup(z[i], EXP_TAU));
+    }
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        u[i] = v_nmad(v_add(k[i], a->N), v_set1(LN2_8_HI), v_sub(x[i], a->M));
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        u[i] = v_add(v_sub(u[i], a->f), low[i]);
+    exps_of(z, u, e, n);
+}
+
+/* The sums of a row while they grow. */
+typedef struct {
+    pair s;
+    vec below, at, class, c;
+    few_labels y;
+} few_sums;
+
+/* `vecs`, a constant, of classes from k on; their e_j stay behind where the results need them. */
+CE_INLINE void few_classes_of(narrow_work *w, few_row *r, few_sums *a, const few_shift *shift,
+                              ptrdiff_t k, int vecs, int op)
+{
+    const vec one = v_set1(1), top = shift->top;
+    vec x[V_PAIRED], gap[V_PAIRED];
+    vmask keep[V_PAIRED], below[V_PAIRED];
+    product e[V_PAIRED];
+    CE_UNROLL
+    for (int i = 0; i < vecs; i++) {
+        x[i] = w->x[k + i];
+        gap[i] = v_sub(x[i], top);
+        keep[i] = v_nle(gap[i], v_set1(-CLAMP));
+        below[i] = v_ne(x[i], top);
+    }
+    few_exps(x, gap, shift, e, vecs);
+    CE_UNROLL
+    for (int i = 0; i < vecs; i++) {
+        const vmask term = m_and(keep[i], below[i]);
+        const vec t = v_keep(term, e[i].t);
+        a->s = few_add(a->s, t);
+        a->c = v_mad_if(term, t, e[i].w, a->c);
+        a->below = v_add_if(below[i], a->below, one);
+        if (op_marks_top(op))
+            a->at = v_select(below[i], a->at, a->class);
+        if (op_is_dense(op))
+            a->y = few_add_label(a->y, w->y[k + i], top, x[i], below[i]);
+        if (op_is_sparse(op) && op_has_gradient(op)) {
+            const vmask here = v_eq(w->label, a->class);
+            r->label.t = v_select(here, e[i].t, r->label.t);
+            r->label.w = v_select(here, e[i].w, r->label.w);
+        }
+        if (op_has_gradient(op) || op_marks_top(op))
+            a->class = v_add(a->class, one);
+        if (op_stores_exp(op))
+            w->x[k + i] = v_as_stored(v_rounded(e[i], keep[i]));
+    }
+}
+
+/* Add up the terms. */
 CE_INLINE void few_reduce(const columns *a, narrow_work *w, few_row *r, streams *out,
                           ptrdiff_t classes, ptrdiff_t ahead, int op)
 {
-    const vec top = finite_top(w->z.m), minus_top = v_neg(top), one = v_set1(1);
-    const vec shift = v_set1(MAGIC + 8 * BIAS), floor = v_set1(-CLAMP);
-    pair s = {v_set1(0), v_set1(0)};
-    vec ties = v_set1(0), class = v_set1(0), at = v_set1(-1), c = v_set1(0);
-    few_labels y = few_no_labels();
+    const vec zero = v_set1(0), one = v_set1(1);
+    const few_shift shift = few_shift_of(finite_top(w->z.m));
+    few_sums sums = {{zero, zero}, zero, v_set1(-1), zero, zero, few_no_labels()};
     r->m = w->z.m;
-    for (ptrdiff_t k = 0; k < classes; k++) {
-        const vec x = w->x[k];
-        const pair gap = two_sum(x, minus_top);
-        const product e = v_exp_sum(gap.hi, gap.lo, shift);
-        const vmask keep = v_nle(gap.hi, floor), below = v_ne(x, top), term = m_and(keep, below);
-        const vec t = v_keep(term, e.t);
-        narrow_traffic(a, out, ahead, k, op);
-        s = few_add(s, t);
-        c = v_mad_if(term, t, e.w, c);
-        if (k % SETTLE == SETTLE - 1) {
-            s = few_add(s, c);
-            c = v_set1(0);
+    r->label = (product){zero, zero};
+    for (ptrdiff_t start = 0; start < classes; start += SETTLE) {
+        const ptrdiff_t end = classes - start < SETTLE ? classes : start + SETTLE;
+        ptrdiff_t k = start;
+        for (; k + V_PAIRED <= end; k += V_PAIRED) {
+            CE_UNROLL
+            for (int i = 0; i < V_PAIRED; i++)
+                narrow_traffic(a, out, ahead, k + i, op);
+            few_classes_of(w, r, &sums, &shift, k, V_PAIRED, op);
         }
-        if (op_marks_top(op))
-            at = v_select(below, at, class);
-        ties = v_add_if(m_not(below), ties, one);
-        if (op_is_dense(op))
-            y = few_add_label(y, w->y[k], top, x, below);
-        if (op_is_sparse(op) && op_has_gradient(op)) {
-            const vmask here = v_eq(w->label, class);
-            r->label.t = k ? v_select(here, e.t, r->label.t) : e.t;
-            r->label.w = k ? v_select(here, e.w, r->label.w) : e.w;
+        for (; k < end; k++) {
+            narrow_traffic(a, out, ahead, k, op);
+            few_classes_of(w, r, &sums, &shift, k, 1, op);
         }
-        if (op_has_gradient(op) || op_marks_top(op))
-            class = v_add(class, one);
-        if (op_stores_exp(op))
-            w->x[k] = v_as_stored(v_rounded(e, keep));
+        if (end < classes) {
+            sums.s = few_add(sums.s, sums.c);
+            sums.c = zero;
+        }
     }
-    const pair all = two_sum(s.hi, v_mul(v_sub(ties, one), v_set1(1 / (real)UNBIAS)));
-    r->s = fast_two_sum(all.hi, v_add(v_add(s.lo, c), all.lo));
+    const vec ties = v_sub(v_set1((real)classes), sums.below);
+    const pair s = sums.s;
+    const vec more = v_max(zero, v_sub(ties, one)); /* where all are -inf none is finite_top's */
+    const pair all = two_sum(s.hi, v_mul(more, v_set1(1 / (real)UNBIAS)));
+    r->s = fast_two_sum(all.hi, v_add(v_add(s.lo, sums.c), all.lo));
     if (op_marks_top(op))
-        w->at = v_select(v_eq(ties, one), at, v_set1(-1));
+        w->at = v_select(v_eq(ties, one), sums.at, v_set1(-1));
     if (op_is_sparse(op) && op_has_gradient(op))
-        r->live_label = v_nle(v_add(w->x_label, minus_top), floor);
-    if (op_is_dense(op)) {
-        r->z.m = r->m;
-        r->z.gap = dsum_total(y.gap);
-        r->z.tiny = dsum_total(y.tiny);
-        r->z.others = dsum_total(y.others);
-        r->z.Y = x_add(r->z.others, dsum_total(y.top));
-    }
+        r->live_label = v_nle(v_sub(w->x_label, shift.top), v_set1(-CLAMP));
+    if (op_is_dense(op))
+        few_set_labels(r, &sums.y);
 }
 
 /* S and 1/S; NaN where the maximum is infinite. */
@@ -124,19 +201,29 @@ CE_INLINE void few_inverse(few_row *r, int op)
     }
 }
 
-/* log1p(s) = k ln 2 + log1p(f), f = 2^-k (1 + s) - 1 in [0, 1] */
-CE_INLINE void few_log(few_row *r, ptrdiff_t classes)
+/* log1p(s) = k ln 2 + log1p(f), f = 2^-k (1 + s) - 1 in [0, 1], of n groups */
+CE_INLINE void few_logs(few_row *r, int n)
 {
-    const vec u = v_add(v_set1(1), unbiased(r->s.hi)), bias = v_set1(1 / (real)UNBIAS);
-    vec k = v_set1(0);
-    for (real power = 2; power <= (real)classes; power += power)
-        k = v_add_if(v_le(v_set1(power), u), k, v_set1(1));
-    const vec power = v_pow2(v_neg(k)), n = v_mul(k, bias);
-    const vec f = v_fma(r->s.hi, power, v_mul(v_sub(power, v_set1(1)), bias));
-    const pair log = sigmoid_log((pair){f, v_mul(r->s.lo, power)});
-    const vec ln2 = v_set1(8 * LN2_8_HI), sum = v_fma(n, ln2, log.hi);
-    const vec rest = v_add(v_fma(n, ln2, v_neg(sum)), log.hi);
-    r->log = (pair){sum, v_add(rest, v_mad(n, v_set1(8 * LN2_8_LO), log.lo))};
+    const vec bias = v_set1(1 / (real)UNBIAS), one = v_set1(1), ln2 = v_set1(8 * LN2_8_HI);
+    vec k[8], sum, rest;
+    pair f[8], log[8];
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        k[i] = v_floor_log2(v_add(one, unbiased(r[i].s.hi)));
+    CE_UNROLL
+    for (int i = 0; i < n; i++) {
+        const vec power = v_pow2(v_neg(k[i]));
+        k[i] = v_mul(k[i], bias);
+        f[i].hi = v_fma(r[i].s.hi, power, v_mul(v_sub(power, one), bias));
+        f[i].lo = v_mul(r[i].s.lo, power);
+    }
+    sigmoid_logs(f, log, n);
+    CE_UNROLL
+    for (int i = 0; i < n; i++) {
+        sum = v_fma(k[i], ln2, log[i].hi);
+        rest = v_add(v_fma(k[i], ln2, v_neg(sum)), log[i].hi);
+        r[i].log = (pair){sum, v_add(rest, v_mad(k[i], v_set1(8 * LN2_8_LO), log[i].lo))};
+    }
 }
 
 /* a in the scale 2^BIAS, weighted and rounded */
@@ -165,16 +252,19 @@ CE_INLINE vec few_value(few_row *r, const narrow_work *w, int op)
     return v_add(sum, v_keep(v_le(v_abs(sum), v_set1(REAL_MAX)), low));
 }
 
-/* -s/S where the label is at a maximum, else -(S - e)/S */
-CE_INLINE vec few_label_gradient(const few_row *r, const narrow_work *w)
+/* What the label leaves of S: s where it is at a maximum, else S - e. */
+CE_INLINE pair few_label_rest(const few_row *r, const narrow_work *w)
 {
     const vec hi = v_rounded(r->label, r->live_label);
     const vec lo = v_keep_mad(r->live_label, r->label.t, r->label.w, v_sub(r->label.t, hi));
     const vec rest = v_sub(r->S.hi, hi);
     const vec rest_lo = v_add(v_sum_error(r->S.hi, v_neg(hi), rest), v_sub(r->S.lo, lo));
     const vmask top = v_eq(w->x_label, r->m);
-    const pair part = {v_select(top, r->s.hi, rest), v_select(top, r->s.lo, rest_lo)};
-    return v_neg(few_weighted(pair_product(part, r->inverse), &w->g.gradient));
+    return (pair){v_select(top, r->s.hi, rest), v_select(top, r->s.lo, rest_lo)};
+}
+CE_INLINE vec few_label_gradient(const few_row *r, pair rest, const narrow_work *w)
+{
+    return v_neg(few_weighted(pair_product(rest, r->inverse), &w->g.gradient));
 }
 
 /* The Hessian at a single maximum: Y (1/S) (s/S). */
@@ -200,36 +290,40 @@ CE_INLINE finish few_finish_of(few_row *r, const narrow_work *w, int op)
     return finish_of(&r->z, g, h, NULL, op);
 }
 
-CE_INLINE void few_finish(columns *a, narrow_work *w, few_row *r, ptrdiff_t classes,
-                          ptrdiff_t ahead, int op)
+CE_INLINE void few_finish(columns *a, narrow_work *w, few_row *r, pair label_rest,
+                          ptrdiff_t classes, ptrdiff_t ahead, narrow_way way, int op)
 {
     narrow_results q = {.m = r->m, .log = unbiased(r->log.hi), .log_lo = unbiased(r->log.lo)};
     if (op_stores_exp(op))
         q.each = few_finish_of(r, w, op);
     if (op_is_sparse(op))
-        q.label = few_label_gradient(r, w);
+        q.label = few_label_gradient(r, label_rest, w);
     if (op_is_dense(op))
         q.top = row_top_gradient(&r->z, &w->g.gradient);
     if (op_has_hessian(op))
         q.top_hessian = few_top_hessian(r, &w->g.hessian, op_is_dense(op));
-    narrow_write(a, w, &q, classes, ahead, op);
+    narrow_write(a, w, &q, classes, ahead, way, op);
 }
 
 CE_INLINE void few_groups(const ce_job *job, columns *a, narrow_work *w, streams *out, int groups,
-                          int op)
+                          ptrdiff_t classes, int op)
 {
-    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
     const int logs = op == CE_LOG_SOFTMAX || job->value.data;
     few_row r[NARROW_GROUPS];
     for (int i = 0; i < groups; i++)
         few_reduce(a, w + i, r + i, out, classes, (i + 1) * VL, op);
     for (int i = 0; i < groups && op_stores_exp(op); i++)
         few_inverse(r + i, op);
-    for (int i = 0; i < groups && logs; i++)
-        few_log(r + i, classes);
+    int done = 0;
+    for (; done + V_ABREAST <= groups && logs; done += V_ABREAST)
+        few_logs(r + done, V_ABREAST);
+    for (; done < groups && logs; done++)
+        few_logs(r + done, 1);
     for (int i = 0; i < groups && job->value.data; i++)
         put_values(job, &w[i].g, few_value(r + i, w + i, op));
     streams_rest(out, op);
-    for (int i = 0; i < groups && op_has_out(op); i++)
-        few_finish(a, w + i, r + i, classes, groups * VL, op);
+    for (int i = 0; i < groups && op_has_out(op); i++) {
+        const pair rest = op_is_sparse(op) ? few_label_rest(r + i, w + i) : r[i].s;
+        few_finish(a, w + i, r + i, rest, classes, groups * VL, NARROW_FEW, op);
+    }
 }

@@ -12,6 +12,7 @@
 #include "narrow_rows.h"
 #include "plain.h"
 #include "few.h"
+#include "sorted.h"
 #include "narrow.h"
 #include "vertical.h"
 #include "wide.h"

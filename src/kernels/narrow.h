@@ -12,8 +12,6 @@
  * takes longer than memory, and streaming costs 5 %. */
 #define NARROW_STREAMED 32
 
-typedef enum { NARROW_PAIRS, NARROW_PLAIN, NARROW_FEW } narrow_way;
-
 /* What the classes of a row are compared with and counted by. */
 typedef struct { reference r; vec top, ties, at, class; } narrow_count;
 
@@ -117,18 +115,25 @@ CE_INLINE void narrow_finish(columns *a, const narrow_work *w, ptrdiff_t classes
         q.top = row_top_gradient(z, &w->g.gradient);
     if (op_has_hessian(op))
         q.top_hessian = row_top_hessian(z, &w->g.hessian, op_is_dense(op));
-    narrow_write(a, w, &q, classes, ahead, op);
+    narrow_write(a, w, &q, classes, ahead, NARROW_PAIRS, op);
 }
 
 CE_INLINE void narrow_groups(const ce_job *job, columns *a, narrow_work *w, streams *out,
-                             int groups, narrow_way way, int op)
+                             int groups, ptrdiff_t classes, narrow_way way, int op)
 {
-    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
     const int logs = op == CE_LOG_SOFTMAX || job->value.data;
+    if (way == NARROW_SORTED) {
+        if (groups == SORTED_GROUPS)
+            sorted_groups(job, a, w, out, SORTED_GROUPS, classes, op);
+        else
+            for (int i = 0; i < groups; i++)
+                sorted_groups(job, a, w + i, out, 1, classes, op);
+        return;
+    }
     for (int i = 0; i < groups; i++)
-        narrow_read(job, a, w + i, op);
+        narrow_read(job, a, w + i, classes, way, op);
     if (way == NARROW_FEW) {
-        few_groups(job, a, w, out, groups, op);
+        few_groups(job, a, w, out, groups, classes, op);
         return;
     }
     if (way == NARROW_PLAIN) {
@@ -156,14 +161,16 @@ CE_INLINE void narrow_groups(const ce_job *job, columns *a, narrow_work *w, stre
             narrow_finish(a, w + i, classes, groups * VL, op);
 }
 
-CE_INLINE void narrow_rows_in(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, narrow_way way,
-                            int op)
+CE_INLINE void narrow_rows_in(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1,
+                              ptrdiff_t classes, narrow_way way, int op)
 {
-    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], room = classes + VT;
+    const ptrdiff_t room = classes + VT;
     const ptrdiff_t fit = NARROW_ROOM / room, wanted = NARROW_TOGETHER / classes + 2;
-    const ptrdiff_t room_for = wanted > NARROW_GROUPS ? NARROW_GROUPS : wanted < fit ? wanted : fit;
+    const ptrdiff_t limit = way == NARROW_SORTED ? SORTED_GROUPS : NARROW_GROUPS;
+    const ptrdiff_t room_for = wanted > limit ? limit : wanted < fit ? wanted : fit;
     const ptrdiff_t needed = (row1 - row0 + VL - 1) / VL;
-    const int most = (int)(needed < room_for ? needed : room_for);
+    const ptrdiff_t together = needed < room_for ? needed : room_for;
+    const int most = (int)(together - (together > V_ABREAST ? together % V_ABREAST : 0));
     const int streamed = !op_is_dense(op) && classes >= NARROW_STREAMED && job_streams(job, op);
     ce_array out_rows, hessian_rows;
     vec x[NARROW_ROOM], y[op_is_dense(op) ? NARROW_ROOM : 1];
@@ -198,7 +205,7 @@ CE_INLINE void narrow_rows_in(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1,
             out_rows = waiting_rows(&out.out, job, &job->out, first);
         if (streamed && op_has_hessian(op))
             hessian_rows = waiting_rows(&out.hessian, job, &job->hessian, first);
-        narrow_groups(job, &a, work, &out, groups, way, op);
+        narrow_groups(job, &a, work, &out, groups, classes, way, op);
         if (streamed)
             streams_begin(&out, job, first, row - first, op);
     }
@@ -211,9 +218,13 @@ CE_INLINE void narrow_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, in
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
     if (classes < WIDE_CLASSES && job_is_plain(job, op))
-        narrow_rows_in(job, row0, row1, NARROW_PLAIN, op);
+        narrow_rows_in(job, row0, row1, classes, NARROW_PLAIN, op);
+    else if (classes == 2) /* these two as constants */
+        narrow_rows_in(job, row0, row1, 2, NARROW_SORTED, op);
+    else if (classes == SORTED_CLASSES)
+        narrow_rows_in(job, row0, row1, SORTED_CLASSES, NARROW_SORTED, op);
     else if (few_classes(classes, op))
-        narrow_rows_in(job, row0, row1, NARROW_FEW, op);
+        narrow_rows_in(job, row0, row1, classes, NARROW_FEW, op);
     else
-        narrow_rows_in(job, row0, row1, NARROW_PAIRS, op);
+        narrow_rows_in(job, row0, row1, classes, NARROW_PAIRS, op);
 }

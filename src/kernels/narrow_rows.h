@@ -7,8 +7,12 @@
 #define NARROW_CLASSES 240
 #define NARROW_ROOM (NARROW_CLASSES + VT) /* strips are loaded and stored by VT classes */
 
-#define NARROW_GROUPS 8    /* at most so many together, */
-#define NARROW_TOGETHER 32 /* of so many classes in all, but two groups wherever they fit */
+#define SORTED_GROUPS 4    /* so many together of two or three classes: sorted.h */
+#define NARROW_GROUPS 8    /* else at most so many, */
+#define NARROW_TOGETHER 64 /* of so many classes in all, but two groups wherever they fit */
+
+/* How the terms of a row are added up: narrow.h, plain.h, few.h and, of two or three, there too. */
+typedef enum { NARROW_PAIRS, NARROW_PLAIN, NARROW_FEW, NARROW_SORTED } narrow_way;
 
 /* Sums of classes that are equal modulo VL, side by side. */
 typedef struct { esum s[VL]; dsum gap[VL], tiny[VL], others[VL], top[VL]; } narrow_sums;
@@ -24,15 +28,15 @@ typedef struct {
 } narrow_work;
 
 /* Read a group of rows; their maxima. */
-CE_INLINE void narrow_read(const ce_job *job, columns *a, narrow_work *w, int op)
+CE_INLINE void narrow_read(const ce_job *job, columns *a, narrow_work *w, ptrdiff_t classes,
+                           narrow_way way, int op)
 {
-    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
     strip_move(&a->x, w->g.first, w->g.n);
-    strip_load(&a->x, 0, (int)classes, -INFINITY, w->x);
+    strip_load_all(&a->x, classes, -INFINITY, w->x, way == NARROW_SORTED);
     vec m = w->x[0], found = w->x[0], class = v_set1(0);
     if (op_is_dense(op)) {
         strip_move(&a->y, w->g.first, w->g.n);
-        strip_load(&a->y, 0, (int)classes, 0, w->y);
+        strip_load_all(&a->y, classes, 0, w->y, way == NARROW_SORTED);
     }
     if (op_is_sparse(op)) {
         real label[VL];
@@ -71,7 +75,7 @@ typedef struct {
 
 /* From e_j to the results, or from the logits to log-softmax. */
 CE_INLINE void narrow_write(columns *a, const narrow_work *w, const narrow_results *q,
-                            ptrdiff_t classes, ptrdiff_t ahead, int op)
+                            ptrdiff_t classes, ptrdiff_t ahead, narrow_way way, int op)
 {
     vec class = v_set1(0);
     strip_move(&a->out, w->g.first, w->g.n);
@@ -96,7 +100,7 @@ CE_INLINE void narrow_write(columns *a, const narrow_work *w, const narrow_resul
         if (op_has_gradient(op))
             class = v_add(class, v_set1(1));
     }
-    strip_store(&a->out, 0, (int)classes, w->x);
+    strip_store_all(&a->out, classes, w->x, way == NARROW_SORTED);
     if (op_has_hessian(op))
-        strip_store(&a->hessian, 0, (int)classes, w->hessian);
+        strip_store_all(&a->hessian, classes, w->hessian, way == NARROW_SORTED);
 }

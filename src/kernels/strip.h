@@ -128,6 +128,15 @@ CE_ONCE void strip_load(const strip *s, ptrdiff_t k, int n, real fill, vec *c)
         c[j] = strip_gather(s, k + j, fill);
 }
 
+/* All classes; `few` tells that n is a constant and small, so that the permutes stand here. */
+CE_INLINE void strip_load_all(const strip *s, ptrdiff_t n, real fill, vec *c, int few)
+{
+    if (few && s->kind == PACKED)
+        v_load_packed((const io *)s->first, c, (int)n);
+    else
+        strip_load(s, 0, (int)n, fill, c);
+}
+
 /* At most 64 bytes, an even number. */
 CE_INLINE void copy_short(char *to, const char *from, ptrdiff_t bytes)
 {
@@ -216,6 +225,14 @@ CE_ONCE void strip_store(const strip *s, ptrdiff_t k, int n, const vec *c)
         for (int i = 0; i < s->rows; i++)
             memcpy(strip_place(s, i, k + j), &v[i], sizeof(io));
     }
+}
+
+CE_INLINE void strip_store_all(const strip *s, ptrdiff_t n, const vec *c, int few)
+{
+    if (few && s->kind == PACKED)
+        v_store_packed((io *)s->first, c, (int)n);
+    else
+        strip_store(s, 0, (int)n, c);
 }
 
 /* The arrays of a job, at the rows of one group. */

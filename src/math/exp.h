@@ -29,26 +29,11 @@ CE_INLINE vec v_sum_error(vec a, vec b, vec s)
     return v_add(v_sub(a, v_sub(s, t)), v_sub(b, t));
 }
 
-/* exp(d + d_lo) of n vecs, at most 8, each step for all of them: the steps of one wait for each
- * other. d_lo may be NULL. z = 8 d / ln 2 + shift, k = z - shift, low = tau - k LN2_8_LO + d_lo. */
-CE_INLINE void v_exps(const vec *d, const vec *d_lo, vec shift, product *e, int n)
+/* The second half of exp of n vecs, at most 8, each step for all of them, as the steps of one wait
+ * for each other: from z and u. */
+CE_INLINE void exps_of(const vec *z, const vec *u, product *e, int n)
 {
-    vec z[8], k[8], u[8], low[8], q[8], square[8];
-    CE_UNROLL
-    for (int i = 0; i < n; i++)
-        z[i] = v_mad(d[i], v_set1(EXP_8_LN2), shift);
-    CE_UNROLL
-    for (int i = 0; i < n; i++)
-        k[i] = v_sub(z[i], shift);
-    CE_UNROLL
-    for (int i = 0; i < n; i++)
-        low[i] = v_nmad(k[i], v_set1(LN2_8_LO), v_lookup(z[i], EXP_TAU));
-    CE_UNROLL
-    for (int i = 0; i < n && d_lo; i++)
-        low[i] = v_add(low[i], d_lo[i]);
-    CE_UNROLL
-    for (int i = 0; i < n; i++)
-        u[i] = v_add(v_nmad(k[i], v_set1(LN2_8_HI), d[i]), low[i]);
+    vec q[8], square[8];
     CE_UNROLL
     for (int i = 0; i < n; i++)
         e[i].t = v_scale(v_lookup(z[i], EXP_TABLE), z[i]);
@@ -67,19 +52,35 @@ CE_INLINE void v_exps(const vec *d, const vec *d_lo, vec shift, product *e, int 
     for (int i = 0; i < n; i++)
         e[i].w = v_mad(square[i], q[i], u[i]);
 }
+
+/* exp(d + d_lo), likewise; d_lo may be NULL. z = 8 d / ln 2 + shift, k = z - shift,
+ * low = tau - k LN2_8_LO + d_lo. */
+CE_INLINE void v_exps(const vec *d, const vec *d_lo, vec shift, product *e, int n)
+{
+    vec z[8], k[8], u[8], low[8];
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        z[i] = v_mad(d[i], v_set1(EXP_8_LN2), shift);
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        k[i] = v_sub(z[i], shift);
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        low[i] = v_nmad(k[i], v_set1(LN2_8_LO), v_lookup(z[i], EXP_TAU));
+    CE_UNROLL
+    for (int i = 0; i < n && d_lo; i++)
+        low[i] = v_add(low[i], d_lo[i]);
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        u[i] = v_add(v_nmad(k[i], v_set1(LN2_8_HI), d[i]), low[i]);
+    exps_of(z, u, e, n);
+}
 CE_INLINE product v_exp(vec d, vec shift)
 {
     product e;
     v_exps(&d, NULL, shift, &e, 1);
     return e;
 }
-CE_INLINE product v_exp_sum(vec d, vec d_lo, vec shift)
-{
-    product e;
-    v_exps(&d, &d_lo, shift, &e, 1);
-    return e;
-}
-
 /* t (1 + w) rounded once; zero where not keep. */
 CE_INLINE vec v_rounded(product e, vmask keep) { return v_keep_mad(keep, e.t, e.w, e.t); }
 

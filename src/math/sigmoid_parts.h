@@ -16,10 +16,21 @@ typedef struct {
 
 CE_INLINE vec unbiased(vec a) { return v_mul(a, v_set1(UNBIAS)); }
 
-CE_INLINE pair biased_exp(vec x)
+/* Of n vecs, at most 8, each step for all. */
+CE_INLINE void biased_exps(const vec *x, pair *e, int n)
 {
-    const vec d = v_neg(v_abs(x));
-    return v_exp_pair(d, v_set1(MAGIC + 8 * BIAS), v_nle(d, v_set1(-CLAMP)));
+    vec d[8];
+    product p[8];
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        d[i] = v_neg(v_abs(x[i]));
+    v_exps(d, NULL, v_set1(MAGIC + 8 * BIAS), p, n);
+    CE_UNROLL
+    for (int i = 0; i < n; i++) {
+        const vmask keep = v_nle(d[i], v_set1(-CLAMP));
+        e[i].hi = v_rounded(p[i], keep);
+        e[i].lo = v_keep_mad(keep, p[i].t, p[i].w, v_sub(p[i].t, e[i].hi));
+    }
 }
 
 /* With q near e/(1 + e), e - q is exact, and so is the residual e - q (1 + e) = (e - q) - q e. */
@@ -32,20 +43,46 @@ CE_INLINE vec sigmoid_lower(pair biased)
 }
 
 /* e (c + P(e - 1/2)) with c = 3/4, which the polynomial changes by a third at most; even and odd
- * powers apart, as each waits for the one before. */
+ * powers apart, as each waits for the one before. Of n vecs, at most 8, each step for all. */
+CE_INLINE void sigmoid_logs(const pair *biased, pair *log, int n)
+{
+    const vec c = v_set1(LOG1P_SLOPE);
+    vec t[8], y[8], even[8], odd[8], tail[8];
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        t[i] = v_sub(unbiased(biased[i].hi), v_set1((real)0.5));
+    CE_UNROLL
+    for (int i = 0; i < n; i++) {
+        y[i] = v_mul(t[i], t[i]);
+        even[i] = v_set1(LOG1P_TAIL[LOG1P_DEGREE - 1]);
+        odd[i] = v_set1(LOG1P_TAIL[LOG1P_DEGREE]);
+    }
+    CE_PRAGMA(GCC unroll 10)
+    for (int k = LOG1P_DEGREE - 3; k >= 0; k -= 2) {
+        CE_UNROLL
+        for (int i = 0; i < n; i++)
+            even[i] = v_mad(even[i], y[i], v_set1(LOG1P_TAIL[k]));
+        CE_UNROLL
+        for (int i = 0; i < n; i++)
+            odd[i] = v_mad(odd[i], y[i], v_set1(LOG1P_TAIL[k + 1]));
+    }
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        even[i] = v_mad(odd[i], t[i], even[i]);
+    CE_UNROLL
+    for (int i = 0; i < n; i++)
+        tail[i] = v_mad(biased[i].hi, even[i], v_mul(biased[i].lo, c));
+    CE_UNROLL
+    for (int i = 0; i < n; i++) {
+        log[i].hi = v_fma(biased[i].hi, c, tail[i]);
+        log[i].lo = v_add(v_fma(biased[i].hi, c, v_neg(log[i].hi)), tail[i]);
+    }
+}
 CE_INLINE pair sigmoid_log(pair biased)
 {
-    const vec c = v_set1(LOG1P_SLOPE), e = unbiased(biased.hi);
-    const vec t = v_sub(e, v_set1((real)0.5)), y = v_mul(t, t);
-    vec even = v_set1(LOG1P_TAIL[LOG1P_DEGREE - 1]), odd = v_set1(LOG1P_TAIL[LOG1P_DEGREE]);
-    CE_PRAGMA(GCC unroll 10)
-    for (int i = LOG1P_DEGREE - 3; i >= 0; i -= 2) {
-        even = v_mad(even, y, v_set1(LOG1P_TAIL[i]));
-        odd = v_mad(odd, y, v_set1(LOG1P_TAIL[i + 1]));
-    }
-    const vec tail = v_mad(biased.hi, v_mad(odd, t, even), v_mul(biased.lo, c));
-    const vec log = v_fma(biased.hi, c, tail);
-    return (pair){log, v_add(v_fma(biased.hi, c, v_neg(log)), tail)};
+    pair log;
+    sigmoid_logs(&biased, &log, 1);
+    return log;
 }
 
 /* A result rounded, and before its rounding as (hi + lo) power, for a weight to come first. power

@@ -10,6 +10,7 @@ typedef struct { __m256d a, b, c, d; } dvec; /* lanes 0-3, 4-7, 8-11, 12-15 */
 #define VT 4 /* classes that one transposition moves */
 #define V_STREAMS CE_STREAMS
 #define V_TOGETHER 4 /* vecs that take each step of a long computation together */
+#define V_ABREAST 1 /* those of exp and log1p that also leave registers for it */
 #define V_PAIRED 1 /* the same of classes, between loads and stores */
 #define V_UNROLL CE_UNROLL
 
@@ -160,6 +161,16 @@ CE_INLINE __m256 t_pow2_float(__m256 k)
 {
     const __m256 z = _mm256_add_ps(k, _mm256_set1_ps(0x1.8p23f + 127.0f));
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(z), 23));
+}
+CE_INLINE __m256 t_floor_log2_float(__m256 u)
+{
+    const __m256i exponent = _mm256_srli_epi32(_mm256_castps_si256(u), 23);
+    return _mm256_sub_ps(_mm256_cvtepi32_ps(exponent), _mm256_set1_ps(127.0f));
+}
+/* floor(log2(u)) for finite u of at least 1. */
+CE_INLINE vec v_floor_log2(vec u)
+{
+    return (vec){t_floor_log2_float(u.a), t_floor_log2_float(u.b)};
 }
 /* 2^k for integral k in [-126, 127]. */
 CE_INLINE vec v_pow2(vec k) { return (vec){t_pow2_float(k.a), t_pow2_float(k.b)}; }

@@ -9,6 +9,7 @@ typedef vec vmask;                    /* all bits of a lane set, or none */
 #define VT 2 /* classes that one transposition moves */
 #define V_STREAMS CE_STREAMS
 #define V_TOGETHER 4 /* vecs that take each step of a long computation together */
+#define V_ABREAST 1 /* those of exp and log1p that also leave registers for it */
 #define V_PAIRED 1 /* the same of classes, between loads and stores */
 #define V_UNROLL CE_UNROLL
 
@@ -168,6 +169,14 @@ CE_INLINE __m256d t_pow2(__m256d k)
     const __m256d z = _mm256_add_pd(k, _mm256_set1_pd(0x1.8p52 + 1023.0));
     return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(z), 52));
 }
+CE_INLINE __m256d t_floor_log2(__m256d u)
+{
+    const __m256i exponent = _mm256_srli_epi64(_mm256_castpd_si256(u), 52);
+    const __m256i bits = _mm256_or_si256(exponent, _mm256_set1_epi64x(0x4330000000000000));
+    return _mm256_sub_pd(_mm256_castsi256_pd(bits), _mm256_set1_pd(0x1p52 + 1023.0));
+}
+/* floor(log2(u)) for finite u of at least 1. */
+CE_INLINE vec v_floor_log2(vec u) { return (vec){t_floor_log2(u.a), t_floor_log2(u.b)}; }
 /* 2^k for integral k in [-1022, 1023]. */
 CE_INLINE vec v_pow2(vec k) { return (vec){t_pow2(k.a), t_pow2(k.b)}; }
 CE_INLINE __m256d t_log2_gap(__m256d u, __m256d e)

@@ -10,6 +10,7 @@ typedef struct { __m512d a, b; } dvec; /* 16 doubles: lanes 0-7 and 8-15 */
 #define VT 4 /* classes that one transposition moves */
 #define V_STREAMS CE_STREAMS
 #define V_TOGETHER 8 /* vecs that take each step of a long computation together */
+#define V_ABREAST 4 /* those of exp and log1p that also leave registers for it */
 #define V_PAIRED 2 /* the same of classes, between loads and stores */
 #define V_UNROLL CE_UNROLL
 
@@ -80,6 +81,12 @@ CE_INLINE vec v_scale(vec t, vec z)
 {
     const __m512i k = _mm512_slli_epi32(_mm512_castps_si512(z), 20);
     return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(t), k));
+}
+/* floor(log2(u)) for finite u of at least 1. */
+CE_INLINE vec v_floor_log2(vec u)
+{
+    const __m512i exponent = _mm512_srli_epi32(_mm512_castps_si512(u), 23);
+    return _mm512_sub_ps(_mm512_cvtepi32_ps(exponent), _mm512_set1_ps(127.0f));
 }
 /* 2^k for integral k in [-126, 127]. */
 CE_INLINE vec v_pow2(vec k)

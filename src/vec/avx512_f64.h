@@ -9,6 +9,7 @@ typedef __mmask8 vmask;
 #define VT 2 /* classes that one transposition moves */
 #define V_STREAMS CE_STREAMS
 #define V_TOGETHER 8 /* vecs that take each step of a long computation together */
+#define V_ABREAST 4 /* those of exp and log1p that also leave registers for it */
 #define V_PAIRED 2 /* the same of classes, between loads and stores */
 #define V_UNROLL CE_UNROLL
 
@@ -75,6 +76,13 @@ CE_INLINE vec v_scale(vec t, vec z)
 {
     const __m512i k = _mm512_slli_epi64(_mm512_castpd_si512(z), 49);
     return _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(t), k));
+}
+/* floor(log2(u)) for finite u of at least 1. */
+CE_INLINE vec v_floor_log2(vec u)
+{
+    const __m512i exponent = _mm512_srli_epi64(_mm512_castpd_si512(u), 52);
+    const __m512i bits = _mm512_or_si512(exponent, _mm512_set1_epi64(0x4330000000000000));
+    return _mm512_sub_pd(_mm512_castsi512_pd(bits), _mm512_set1_pd(0x1p52 + 1023.0));
 }
 /* 2^k for integral k in [-1022, 1023]. */
 CE_INLINE vec v_pow2(vec k)

@@ -11,6 +11,7 @@ typedef struct { double x[VL]; } dvec;
 
 #define V_STREAMS 0
 #define V_TOGETHER 8
+#define V_ABREAST 1
 #define V_PAIRED 1
 #define V_UNROLL
 #define LANES for (int i = 0; i < VL; i++)
@@ -125,6 +126,11 @@ CE_INLINE vec v_scale(vec t, vec z)
 {
     LANES t.x[i] = t_real(t_bits(t.x[i]) + (t_bits(z.x[i]) << (REAL_MANTISSA - 3)));
     return t;
+}
+CE_INLINE vec v_floor_log2(vec u) /* for finite u of at least 1 */
+{
+    LANES u.x[i] = (real)(t_bits(u.x[i]) >> REAL_MANTISSA) - (real)REAL_BIAS;
+    return u;
 }
 CE_INLINE vec v_pow2(vec k)
 {
