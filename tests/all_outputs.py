@@ -17,7 +17,7 @@ from tests.layouts import C_ORDER, Layout
 
 DTYPES = ("f4", "f8")
 # Around 16 and 8 lanes, the narrow kernels' end, blocks of 4096 and 2048, and many blocks.
-CLASSES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 1000, 2049, 4095, 4097,
+CLASSES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 200, 1000, 2049, 4095, 4097,
            8193, 40_000)  # fmt: skip
 
 ELEMENTS, INPUT = "elements", ", input "  # of the names of groups and arrays

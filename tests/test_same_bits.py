@@ -122,7 +122,7 @@ def test_element_layouts(dtype, layout):
 
 
 # Each kernel, with and without a rest; rows in the vertical kernel's buffer and beyond; blocks.
-HALF_CLASSES = (1, 2, 3, 10, 16, 17, 33, 95, 100, 300, 1000, 4097)
+HALF_CLASSES = (1, 2, 3, 10, 16, 17, 33, 95, 100, 200, 300, 1000, 4097)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)

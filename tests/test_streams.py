@@ -99,7 +99,7 @@ def check(calls, name, dtype, classes):
 
 
 # Few classes; each kernel, with rows that end within a line; of several blocks; too long to wait.
-@pytest.mark.parametrize("classes", [2, 37, 100, 1000, 4097, 70_001, 300_000])
+@pytest.mark.parametrize("classes", [2, 37, 100, 200, 1000, 4097, 70_001, 300_000])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", ROWS)
 def test_rows_of_large_results(name, dtype, classes):
@@ -112,7 +112,7 @@ def test_elements_of_large_results(name, dtype):
     check(ELEMENTS, name, dtype, 1001)
 
 
-@pytest.mark.parametrize("classes", [3, 1000])
+@pytest.mark.parametrize("classes", [3, 100, 1000])
 def test_large_results_in_place(classes):
     x, _ = logits_and_labels(np.float32, classes)
     expected = ce.softmax(x)

@@ -16,6 +16,7 @@
 #include "narrow.h"
 #include "vertical.h"
 #include "wide.h"
+#include "short.h"
 #include "blocked.h"
 #include "labels.h"
 #include "each.h"

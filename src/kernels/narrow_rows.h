@@ -1,8 +1,8 @@
 /* A group of VL rows, one a lane, all of whose classes fit a buffer: what narrow.h, few.h and
  * plain.h, which compute in three ways, have in common. */
 
-/* Below this many classes rows are taken VL at a time, where that and wide.h are equally fast; from
- * here on only those whose classes do not adjoin. Both ways give the same bits. */
+/* Below this many classes rows that short.h does not take are taken VL at a time; from here on only
+ * those whose classes do not adjoin. Both ways give the same bits. */
 #define WIDE_CLASSES 128
 #define NARROW_CLASSES 240
 #define NARROW_ROOM (NARROW_CLASSES + VT) /* strips are loaded and stored by VT classes */

@@ -208,3 +208,27 @@ CE_INLINE ext esum_fold_columns(const esum *a, int n)
     } while (++i < n);
     return x_fold_columns(x, n);
 }
+
+/* The sums of VL rows, of which each is put when it is complete, and which then are folded by the
+ * same tree together, lane i for row i. */
+typedef struct { ext v[VL]; } esum_rows;
+
+CE_INLINE void esum_put_row(esum_rows *rows, int i, esum a)
+{
+    esum_settle(&a);
+    rows->v[i] = dsum_total(a.t);
+}
+CE_INLINE ext t_halves_of(ext a, ext b, int n, int upper)
+{
+    return (ext){v_halves(a.hi, b.hi, n, upper), v_halves(a.lo, b.lo, n, upper)};
+}
+CE_INLINE ext esum_fold_rows(const esum_rows *rows)
+{
+    ext a[VL];
+    memcpy(a, rows->v, sizeof a);
+    for (int n = VL / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; i++)
+            a[i] = x_add(t_halves_of(a[2 * i], a[2 * i + 1], n, 0),
+                         t_halves_of(a[2 * i], a[2 * i + 1], n, 1));
+    return a[0];
+}

@@ -82,6 +82,15 @@ CE_INLINE void esum_fold_to(xlanes *p, int i, esum a)
     p->v[i] = d_fold_mixed(a.s, v_add(a.c[0], a.c[1]));
 }
 
+/* The sums of VL rows: row by row as far as a row's own lanes go, then folded together. */
+typedef struct { CE_ALIGN64 double v[VL * D_ROW]; } esum_rows;
+
+CE_INLINE void esum_put_row(esum_rows *rows, int i, esum a)
+{
+    d_put_mixed(rows->v, i, a.s, v_add(a.c[0], a.c[1]));
+}
+CE_INLINE ext esum_fold_rows(const esum_rows *rows) { return d_fold_rows(rows->v); }
+
 /* n sums folded by the same tree, lane by lane. */
 CE_INLINE ext esum_fold_columns(const esum *a, int n)
 {

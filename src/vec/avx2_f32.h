@@ -12,6 +12,7 @@ typedef struct { __m256d a, b, c, d; } dvec; /* lanes 0-3, 4-7, 8-11, 12-15 */
 #define V_TOGETHER 4 /* vecs that take each step of a long computation together */
 #define V_ABREAST 1 /* those of exp and log1p that also leave registers for it */
 #define V_PAIRED 1 /* the same of classes, between loads and stores */
+#define V_SHORT 72 /* from so many classes on, side by side, short.h beats narrow.h */
 #define V_UNROLL CE_UNROLL
 
 CE_INLINE vec v_set1(real a) { return (vec){_mm256_set1_ps(a), _mm256_set1_ps(a)}; }
@@ -180,6 +181,14 @@ CE_INLINE real v_reduce_max(vec a)
     const __m128 v = _mm_max_ps(_mm256_castps256_ps128(u), _mm256_extractf128_ps(u, 1));
     const __m128 w = _mm_max_ps(v, _mm_movehl_ps(v, v));
     return _mm_cvtss_f32(_mm_max_ss(w, _mm_movehdup_ps(w)));
+}
+/* Lane i is the maximum of the lanes of r[i]. */
+CE_INLINE vec v_max_rows(const vec *r)
+{
+    real m[VL];
+    for (int i = 0; i < VL; i++)
+        m[i] = v_reduce_max(r[i]);
+    return v_load_real(m);
 }
 
 /* Four classes from p on of 16 rows, step apart: c[i] receives class i, one row a lane. */
@@ -461,3 +470,7 @@ CE_INLINE double d_fold_mixed(dvec s, vec c)
     return t_fold(_mm256_add_pd(t_pairs(_mm256_add_pd(s.a, s.c), c.a),
                                 t_pairs(_mm256_add_pd(s.b, s.d), c.b))) * 0x1p896;
 }
+/* The same of VL rows, one a lane, of which each is put when its sum is complete. */
+#define D_ROW 1 /* doubles that row i leaves behind */
+CE_INLINE void d_put_mixed(double *rows, int i, dvec s, vec c) { rows[i] = d_fold_mixed(s, c); }
+CE_INLINE dvec d_fold_rows(const double *rows) { return d_load(rows); }

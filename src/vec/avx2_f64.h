@@ -11,6 +11,7 @@ typedef vec vmask;                    /* all bits of a lane set, or none */
 #define V_TOGETHER 4 /* vecs that take each step of a long computation together */
 #define V_ABREAST 1 /* those of exp and log1p that also leave registers for it */
 #define V_PAIRED 1 /* the same of classes, between loads and stores */
+#define V_SHORT 80 /* from so many classes on, side by side, short.h beats narrow.h */
 #define V_UNROLL CE_UNROLL
 
 CE_INLINE vec v_set1(real a) { return (vec){_mm256_set1_pd(a), _mm256_set1_pd(a)}; }
@@ -198,6 +199,29 @@ CE_INLINE real v_reduce_max(vec a)
     const __m256d u = _mm256_max_pd(a.a, a.b);
     const __m128d v = _mm_max_pd(_mm256_castpd256_pd128(u), _mm256_extractf128_pd(u, 1));
     return _mm_cvtsd_f64(_mm_max_sd(v, _mm_unpackhi_pd(v, v)));
+}
+/* Lane i is the maximum of the lanes of r[i]. */
+CE_INLINE vec v_max_rows(const vec *r)
+{
+    real m[VL];
+    for (int i = 0; i < VL; i++)
+        m[i] = v_reduce_max(r[i]);
+    return v_load_real(m);
+}
+/* Of every 2n lanes of a, then of b, the upper or the lower n; n is 4, 2 or 1. */
+CE_INLINE __m256d t_halves(vec a, int n, int upper)
+{
+    if (n == 4)
+        return upper ? a.b : a.a;
+    if (n == 2)
+        return upper ? _mm256_permute2f128_pd(a.a, a.b, 0x31)
+                     : _mm256_permute2f128_pd(a.a, a.b, 0x20);
+    return _mm256_permute4x64_pd(upper ? _mm256_unpackhi_pd(a.a, a.b)
+                                       : _mm256_unpacklo_pd(a.a, a.b), 0xD8);
+}
+CE_INLINE vec v_halves(vec a, vec b, int n, int upper)
+{
+    return (vec){t_halves(a, n, upper), t_halves(b, n, upper)};
 }
 /* Lane i of the result is lane i + n, for i < n; n is 4, 2 or 1. */
 CE_INLINE vec v_upper(vec a, int n)

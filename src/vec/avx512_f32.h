@@ -12,6 +12,7 @@ typedef struct { __m512d a, b; } dvec; /* 16 doubles: lanes 0-7 and 8-15 */
 #define V_TOGETHER 8 /* vecs that take each step of a long computation together */
 #define V_ABREAST 4 /* those of exp and log1p that also leave registers for it */
 #define V_PAIRED 2 /* the same of classes, between loads and stores */
+#define V_SHORT 44 /* from so many classes on, side by side, short.h beats narrow.h */
 #define V_UNROLL CE_UNROLL
 
 CE_INLINE vec v_set1(real a) { return _mm512_set1_ps(a); }
@@ -100,6 +101,23 @@ CE_INLINE real v_reduce_max(vec a)
     const __m128 v = _mm_max_ps(_mm256_castps256_ps128(u), _mm256_extractf128_ps(u, 1));
     const __m128 w = _mm_max_ps(v, _mm_movehl_ps(v, v));
     return _mm_cvtss_f32(_mm_max_ss(w, _mm_movehdup_ps(w)));
+}
+
+/* Of rows 0, 4, 8, 12, or those `first` later: four lanes a row, each what is left of its max. */
+CE_INLINE vec t_max4(const vec *r, int first)
+{
+    const vec a = r[first], b = r[first + 4], c = r[first + 8], d = r[first + 12];
+    const vec u = v_max(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
+    const vec v = v_max(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xEE));
+    return v_max(_mm512_shuffle_f32x4(u, v, 0x88), _mm512_shuffle_f32x4(u, v, 0xDD));
+}
+/* Lane i is the maximum of the lanes of r[i]. */
+CE_INLINE vec v_max_rows(const vec *r)
+{
+    const vec a = t_max4(r, 0), b = t_max4(r, 1), c = t_max4(r, 2), d = t_max4(r, 3);
+    const vec u = v_max(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xEE));
+    const vec v = v_max(_mm512_shuffle_ps(c, d, 0x44), _mm512_shuffle_ps(c, d, 0xEE));
+    return v_max(_mm512_shuffle_ps(u, v, 0x88), _mm512_shuffle_ps(u, v, 0xDD));
 }
 
 /* Four classes from p on of 16 rows, step apart: c[i] receives class i, one row a lane. */
@@ -269,4 +287,37 @@ CE_INLINE double d_fold_mixed(dvec s, vec c)
                                        _mm512_extractf32x8_ps(order, 1));
     return t_fold(_mm512_fmadd_pd(_mm512_cvtps_pd(pairs), _mm512_set1_pd(0x1p-896),
                                   _mm512_add_pd(s.a, s.b))) * 0x1p896;
+}
+
+/* d_fold_mixed of VL rows, one a lane: what is left of row i after its first steps, 8 lanes, */
+#define D_ROW 8
+CE_INLINE void d_put_mixed(double *rows, int i, dvec s, vec c)
+{
+    const __m512 order = t_mixed(c);
+    const __m256 pairs = _mm256_add_ps(_mm512_castps512_ps256(order),
+                                       _mm512_extractf32x8_ps(order, 1));
+    _mm512_store_pd(rows + i * D_ROW,
+                    _mm512_fmadd_pd(_mm512_cvtps_pd(pairs), _mm512_set1_pd(0x1p-896),
+                                    _mm512_add_pd(s.a, s.b)));
+}
+/* and the others for all of them, lane i for row i. */
+CE_INLINE __m512d t_fold2(const double *rows, int i) /* two lanes for row i, i + 2, i + 4, i + 6 */
+{
+    const __m512d a = _mm512_load_pd(rows + i * 8), b = _mm512_load_pd(rows + (i + 2) * 8);
+    const __m512d c = _mm512_load_pd(rows + (i + 4) * 8), d = _mm512_load_pd(rows + (i + 6) * 8);
+    const __m512d u = _mm512_add_pd(_mm512_shuffle_f64x2(a, b, 0x44),
+                                    _mm512_shuffle_f64x2(a, b, 0xEE));
+    const __m512d v = _mm512_add_pd(_mm512_shuffle_f64x2(c, d, 0x44),
+                                    _mm512_shuffle_f64x2(c, d, 0xEE));
+    return _mm512_add_pd(_mm512_shuffle_f64x2(u, v, 0x88), _mm512_shuffle_f64x2(u, v, 0xDD));
+}
+CE_INLINE __m512d t_fold8(const double *rows)
+{
+    const __m512d a = t_fold2(rows, 0), b = t_fold2(rows, 1);
+    return _mm512_mul_pd(_mm512_add_pd(_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b)),
+                         _mm512_set1_pd(0x1p896));
+}
+CE_INLINE dvec d_fold_rows(const double *rows)
+{
+    return (dvec){t_fold8(rows), t_fold8(rows + 64)};
 }

@@ -11,6 +11,7 @@ typedef __mmask8 vmask;
 #define V_TOGETHER 8 /* vecs that take each step of a long computation together */
 #define V_ABREAST 4 /* those of exp and log1p that also leave registers for it */
 #define V_PAIRED 2 /* the same of classes, between loads and stores */
+#define V_SHORT 65 /* from so many classes on, side by side, short.h beats narrow.h */
 #define V_UNROLL CE_UNROLL
 
 CE_INLINE vec v_set1(real a) { return _mm512_set1_pd(a); }
@@ -105,6 +106,28 @@ CE_INLINE real v_reduce_max(vec a)
     const __m256d u = _mm256_max_pd(_mm512_castpd512_pd256(a), _mm512_extractf64x4_pd(a, 1));
     const __m128d v = _mm_max_pd(_mm256_castpd256_pd128(u), _mm256_extractf128_pd(u, 1));
     return _mm_cvtsd_f64(_mm_max_sd(v, _mm_unpackhi_pd(v, v)));
+}
+/* Of every 2n lanes of a, then of b, the upper or the lower n; n is 4, 2 or 1. */
+CE_INLINE vec v_halves(vec a, vec b, int n, int upper)
+{
+    const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+    const __m512i odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+    if (n == 4)
+        return upper ? _mm512_shuffle_f64x2(a, b, 0xEE) : _mm512_shuffle_f64x2(a, b, 0x44);
+    if (n == 2)
+        return upper ? _mm512_shuffle_f64x2(a, b, 0xDD) : _mm512_shuffle_f64x2(a, b, 0x88);
+    return _mm512_permutex2var_pd(a, upper ? odd : even, b);
+}
+CE_INLINE vec t_max2(vec a, vec b, int n)
+{
+    return v_max(v_halves(a, b, n, 0), v_halves(a, b, n, 1));
+}
+/* Lane i is the maximum of the lanes of r[i]. */
+CE_INLINE vec v_max_rows(const vec *r)
+{
+    const vec a = t_max2(r[0], r[1], 4), b = t_max2(r[2], r[3], 4);
+    const vec c = t_max2(r[4], r[5], 4), d = t_max2(r[6], r[7], 4);
+    return t_max2(t_max2(a, b, 2), t_max2(c, d, 2), 1);
 }
 /* Lane i of the result is lane i + n, for i < n; n is 4, 2 or 1. */
 CE_INLINE vec v_upper(vec a, int n)

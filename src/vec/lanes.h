@@ -13,6 +13,7 @@ typedef struct { double x[VL]; } dvec;
 #define V_TOGETHER 8
 #define V_ABREAST 1
 #define V_PAIRED 1
+#define V_SHORT 32 /* so many classes, side by side, go to short.h */
 #define V_UNROLL
 #define LANES for (int i = 0; i < VL; i++)
 
@@ -145,6 +146,25 @@ CE_INLINE real v_reduce_max(vec a)
         m = a.x[i] > m ? a.x[i] : m;
     return m;
 }
+/* Lane i is the maximum of the lanes of r[i]. */
+CE_INLINE vec v_max_rows(const vec *r)
+{
+    real m[VL];
+    for (int i = 0; i < VL; i++)
+        m[i] = v_reduce_max(r[i]);
+    return v_load_real(m);
+}
+/* Of every 2n lanes of a, then of b, the upper or the lower n. */
+CE_INLINE vec v_halves(vec a, vec b, int n, int upper)
+{
+    vec r = a;
+    for (int i = 0; i < VL / 2; i++) {
+        const int from = i / n * 2 * n + i % n + upper * n;
+        r.x[i] = a.x[from];
+        r.x[VL / 2 + i] = b.x[from];
+    }
+    return r;
+}
 /* Lane i of the result is lane i + n, for i < n. */
 CE_INLINE vec v_upper(vec a, int n)
 {
@@ -247,3 +267,7 @@ CE_INLINE double d_fold_mixed(dvec s, vec c)
             s.x[i] += s.x[i + n];
     return s.x[0];
 }
+/* The same of VL rows, one a lane, of which each is put when its sum is complete. */
+#define D_ROW 1 /* doubles that row i leaves behind */
+CE_INLINE void d_put_mixed(double *rows, int i, dvec s, vec c) { rows[i] = d_fold_mixed(s, c); }
+CE_INLINE dvec d_fold_rows(const double *rows) { return d_load(rows); }
