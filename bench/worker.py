@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 from math import nan
 from typing import Any
@@ -30,6 +30,13 @@ def _in_turn(calls: Sequence[Callable[[], object]]) -> Callable[[], object]:
         return calls[0]
     turns = cycle(calls)
     return lambda: next(turns)()
+
+
+def _touch(all_calls: Sequence[Mapping[str, Callable[[], object]]]) -> None:
+    """Call everyone once on every copy: else the first samples would touch the pages of results."""
+    for calls in all_calls:
+        for call in calls.values():
+            call()
 
 
 def _limited(call: Callable[[], object], threads: int) -> Callable[[], object]:
@@ -67,6 +74,7 @@ def measure(
         if case.state == "call":
             return Result(case, interleave(found[0], rounds, budget), wrong=wrong)
         all_calls = [{PROBE: probe.probe(p), **calls} for p, calls in zip(problems, found)]
+        _touch(all_calls)
         turns = {name: _in_turn([calls[name] for calls in all_calls]) for name in all_calls[0]}
         times = interleave(turns, rounds, budget)
         plain = problem.plain and case.dtype in WHOLE

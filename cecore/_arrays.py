@@ -169,9 +169,7 @@ def output(out: Any, name: str, shape: Shape, dtypes: Dtypes, like: AnyArray) ->
     """Return the checked `out`, or a fresh array, which takes the layout of one of its shape."""
     if out is not None:
         return checked_out(out, name, shape, dtypes)
-    if shape == like.shape:
-        return np.empty_like(like, dtypes[0], subok=False)
-    return np.empty(shape, dtypes[0])
+    return _core.fresh(shape, dtypes[0], like if shape == like.shape else None)
 
 
 def returned(result: AnyArray, out: AnyArray | None) -> Any:

@@ -162,6 +162,7 @@ def run(int op, any_view x not None, int x_type, any_view labels, int labels_typ
 
 
 include "_plain.pxi"
+include "_fresh.pxi"
 
 
 def find_bad(int check, any_view a not None, int a_type, ptrdiff_t classes, int threads):

@@ -91,7 +91,7 @@ def _run_parts(job: Job, axes: tuple[int, ...], axis: int) -> float:
     x = job.x
     if job.want_total:
         rows = tuple(n for a, n in enumerate(x.shape) if a not in axes)
-        values = np.empty(rows, loss_dtypes(x)[0])
+        values = _core.fresh(rows, loss_dtypes(x)[0])
         _run_parts(replace(job, value=values, want_total=False), axes, axis)
         width = math.prod(x.shape[a] for a in axes)
         return _core.total_of_values(values.reshape(-1), width)
@@ -172,7 +172,7 @@ class _FourAxes:
             view = self.view(array)
             if np.may_share_memory(view, array):
                 return _as_bytes(view)
-        fresh: AnyArray = np.empty(self._shape(array), array.dtype)
+        fresh = _core.fresh(self._shape(array), array.dtype)
         self._pending.append((self._moved(array), fresh))
         return _as_bytes(fresh)
 

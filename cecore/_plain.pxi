@@ -243,7 +243,7 @@ cdef inline bint _takes(object out, const plain *x, int ndim, plain *result) noe
 cdef inline object _result(object given, const plain *x, int ndim, plain *result):
     """The caller's array, or a fresh one of the first axes' shape; None if it is not plain."""
     if given is None:
-        given = PyArray_EMPTY(ndim, x.shape, NPY_FLOAT if x.type == CE_F32 else NPY_DOUBLE, 0)
+        given = _fresh(ndim, x.shape, NPY_FLOAT if x.type == CE_F32 else NPY_DOUBLE, x.size)
         _is_plain(given, result)
         return given
     return given if _takes(given, x, ndim, result) else None

@@ -102,6 +102,18 @@ double ce_total(const char *values, ce_type type, ptrdiff_t units, ptrdiff_t wid
 /* Sum of all elements, in a fixed order, as if added exactly and rounded once. */
 double ce_sum(const ce_array *a, const ptrdiff_t shape[CE_AXES]);
 
+/* Memory of results, as NumPy's data-memory handlers give it (NEP 49): of `ce_memory_from` bytes and more,
+ * since what is smaller malloc keeps as well. On systems where it is not offered, SIZE_MAX; none of the
+ * four is called there. Any thread may free what another one was given. */
+extern const size_t ce_memory_from;
+void *ce_memory_malloc(void *context, size_t size);
+void *ce_memory_calloc(void *context, size_t count, size_t size);
+void *ce_memory_realloc(void *context, void *data, size_t size);
+void ce_memory_free(void *context, void *data, size_t size);
+
+void ce_memory_small_pages(void);  /* from now on ask for no huge pages */
+size_t ce_memory_kept(void);       /* bytes freed and kept for the next results */
+
 /* A run of memory that ce_probe reads, or fills with zeros. */
 typedef struct {
     char *data;
