@@ -123,7 +123,7 @@ CE_INLINE void narrow_groups(const ce_job *job, columns *a, narrow_work *w, stre
 {
     const int logs = op == CE_LOG_SOFTMAX || job->value.data;
     if (way == NARROW_SORTED) {
-        if (groups == SORTED_GROUPS)
+        if (SORTED_GROUPS > 1 && !op_is_dense(op) && groups == SORTED_GROUPS)
             sorted_groups(job, a, w, out, SORTED_GROUPS, classes, op);
         else
             for (int i = 0; i < groups; i++)

@@ -12,6 +12,7 @@ typedef struct { __m256d a, b, c, d; } dvec; /* lanes 0-3, 4-7, 8-11, 12-15 */
 #define V_TOGETHER 4 /* vecs that take each step of a long computation together */
 #define V_ABREAST 1 /* those of exp and log1p that also leave registers for it */
 #define V_PAIRED 1 /* the same of classes, between loads and stores */
+#define V_SORTED 4 /* groups of rows of two or three classes */
 #define V_SHORT 72 /* from so many classes on, side by side, short.h beats narrow.h */
 #define V_UNROLL CE_UNROLL
 

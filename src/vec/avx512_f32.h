@@ -12,6 +12,7 @@ typedef struct { __m512d a, b; } dvec; /* 16 doubles: lanes 0-7 and 8-15 */
 #define V_TOGETHER 8 /* vecs that take each step of a long computation together */
 #define V_ABREAST 4 /* those of exp and log1p that also leave registers for it */
 #define V_PAIRED 2 /* the same of classes, between loads and stores */
+#define V_SORTED 4 /* groups of rows of two or three classes */
 #define V_SHORT 44 /* from so many classes on, side by side, short.h beats narrow.h */
 #define V_UNROLL CE_UNROLL
 

@@ -11,6 +11,7 @@ typedef __mmask8 vmask;
 #define V_TOGETHER 8 /* vecs that take each step of a long computation together */
 #define V_ABREAST 4 /* those of exp and log1p that also leave registers for it */
 #define V_PAIRED 2 /* the same of classes, between loads and stores */
+#define V_SORTED 4 /* groups of rows of two or three classes */
 #define V_SHORT 65 /* from so many classes on, side by side, short.h beats narrow.h */
 #define V_UNROLL CE_UNROLL
 

@@ -12,6 +12,7 @@ typedef struct { double x[VL]; } dvec;
 #define V_STREAMS 0
 #define V_TOGETHER 8
 #define V_ABREAST 1
+#define V_SORTED 1
 #define V_PAIRED 1
 #define V_SHORT 32 /* so many classes, side by side, go to short.h */
 #define V_UNROLL
