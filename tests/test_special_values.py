@@ -320,3 +320,39 @@ def test_classes_of_a_row_that_threads_share():
         assert ce.logsumexp(x)[0] == 3
         assert ce.softmax(x)[0, position] == 1
         assert np.count_nonzero(ce.softmax(x)) == 1
+
+
+SPECIAL = (NAN, INF, -INF, 0.0, -0.0, 1.0, -1.0, 600.0, "max", "-max")
+PADDED = 40  # classes, which no kernel of few takes
+
+
+def _outputs(x, labels):
+    """All that few classes give: with integer labels, with the same as one-hot ones, and soft."""
+    k = x.shape[1]
+    soft = np.zeros(x.shape, x.dtype)
+    soft[:, 0], soft[:, 1] = 0.75, 0.25
+    results = [ce.logsumexp(x), ce.softmax(x), ce.log_softmax(x)]
+    for y in (labels, np.eye(k, dtype=x.dtype)[labels], soft):
+        results += softmax_loss.loss_gradient(x, y)
+        results += softmax_loss.gradient_hessian(x, y, sample_weight=np.full(len(x), 0.5, x.dtype))
+    return results
+
+
+@pytest.mark.filterwarnings("ignore:.*probabilities")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [2, 3, 4, 10])
+def test_few_classes_are_those_of_rows_filled_with_minus_infinity(dtype, k):
+    """A masked class contributes nothing: kernels of few classes against those of many."""
+    values = np.array([_number(v, dtype) for v in SPECIAL], dtype)
+    if k <= 3:
+        x = np.stack([axis.ravel() for axis in np.meshgrid(*[values] * k)], axis=1)
+    else:
+        x = np.random.default_rng(k).choice(values, size=(3000, k))
+    filled = np.full((len(x), PADDED), -INF, dtype)
+    filled[:, :k] = x
+    for label in range(min(k, 3)):
+        labels = np.full(len(x), label)
+        eps = np.finfo(dtype).eps
+        for few, many in zip(_outputs(x, labels), _outputs(filled, labels), strict=True):
+            many = many if many.ndim == 1 else many[:, :k]
+            np.testing.assert_allclose(few, many, rtol=4 * eps, atol=np.finfo(dtype).tiny * eps)
