@@ -12,7 +12,7 @@ SANITIZE := -g1 -O1 -DCE_LET_COMPILER_INLINE= -fno-omit-frame-pointer \
 # No OpenMP region is left whose barriers the sanitizer would have to know: src/pool.c waits by pthreads.
 THREAD_SANITIZE := -g1 -O1 -DCE_LET_COMPILER_INLINE= -fno-omit-frame-pointer -fsanitize=thread
 
-SANITIZED_TESTS := special_values properties arrays labels errors functional losses plain streams
+SANITIZED_TESTS := special_values properties arrays labels errors functional losses plain streams memory
 
 STRICT := $(CC) -fsyntax-only -std=c11 -Wall -Wextra -Werror -DCECORE_PORTABLE -Iinclude
 
