@@ -92,8 +92,9 @@ CE_INLINE void each_unlabelled(const each_run *r, ptrdiff_t j, int n, const sigm
 }
 
 /* `vecs`, a constant, of n elements each from j on. The operations on one vec wait for each other, so
- * that V_TOGETHER take a step after the other, V_ABREAST each operation together; unrolled, as three loops of eight turns are predicted by
- * luck (AVX-512, float32, gradient and Hessian: 0.30 ns an element, unrolled 0.25). */
+ * that V_TOGETHER take a step after the other, V_ABREAST each operation together; unrolled, as loops
+ * of eight turns are predicted by luck (AVX-512, float32, gradient and Hessian: 0.30 ns an element,
+ * unrolled 0.25). */
 CE_INLINE void each_vecs(const each_run *r, ptrdiff_t j, ptrdiff_t vecs, int n, const ce_job *job,
                          int weighs, int packed, int op)
 {

@@ -4,8 +4,8 @@
  * All terms are in one scale, 2^BIAS, in which the maximum's own e is 1: its exp is not needed.
  * With M as in state.h and m - M = N ln2/8 + f, and k the integer nearest to (x_j - m) 8/ln2, the
  * exponent of class j is k ln2/8 + (r - f), x_j - M = (N + k) ln2/8 + r: r and f are exact but for
- * the low part of ln2/8, which k takes in one, and r - f is rounded to 2^-29 (float32), 2^-58. The sum s
- * of all terms but one maximum is a pair, its terms added in the order of the classes.
+ * the low part of ln2/8, which k takes in one, and r - f is rounded to 2^-29 (float32), 2^-58. The
+ * sum s of all terms but one maximum is a pair, its terms added in the order of the classes.
  */
 
 CE_INLINE int few_classes(ptrdiff_t classes, int op)

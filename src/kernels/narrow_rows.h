@@ -7,7 +7,7 @@
 #define NARROW_CLASSES 240
 #define NARROW_ROOM (NARROW_CLASSES + VT) /* strips are loaded and stored by VT classes */
 
-/* So many together of two or three classes (sorted.h); one with dense labels, whose code is long. */
+/* So many together of two or three classes (sorted.h); one with dense labels: their code is long. */
 #define SORTED_GROUPS V_SORTED
 #define NARROW_GROUPS 8    /* else at most so many, */
 #define NARROW_TOGETHER 64 /* of so many classes in all, but two groups wherever they fit */

@@ -1,9 +1,9 @@
-/* Rows of two or three classes, a constant: few.h with the maximum told from the others by minima and
- * maxima, so that neither its own e, which is 1, is computed nor are ties counted.
+/* Rows of two or three classes, a constant: few.h with the maximum told from the others by minima
+ * and maxima, so that neither its own e, which is 1, is computed nor are ties counted.
  *
- * Each pair of a minimum and a maximum is a permutation of its two, a NaN included, so that a NaN is
- * never lost. SORTED_GROUPS groups take each step together, and no loop is left of so few turns,
- * whose end would be predicted by luck: the same code took up to 1.3 times as long.
+ * Each pair of a minimum and a maximum is a permutation of its two, a NaN included, so that a NaN
+ * is never lost. SORTED_GROUPS groups go together, and no loop is left of so few turns, whose end
+ * would be predicted by luck: the same code took up to 1.3 times as long.
  */
 
 #define SORTED_CLASSES 3
