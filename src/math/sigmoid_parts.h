@@ -78,12 +78,6 @@ CE_INLINE void sigmoid_logs(const pair *biased, pair *log, int n)
         log[i].lo = v_add(v_fma(biased[i].hi, c, v_neg(log[i].hi)), tail[i]);
     }
 }
-CE_INLINE pair sigmoid_log(pair biased)
-{
-    pair log;
-    sigmoid_logs(&biased, &log, 1);
-    return log;
-}
 
 /* A result rounded, and before its rounding as (hi + lo) power, for a weight to come first. power
  * is 1, or 2^-BIAS where the result may be subnormal. */
