@@ -64,6 +64,8 @@ def test_bits_are_compared():
     for whose in results.values():
         whose["avx512"] = whose["avx2"].copy()
     results[LOSS.name]["avx512"][3] *= -1
+    for sign, isa in ((1, "avx512"), (-1, "avx2")):
+        results[LOSS.name][isa][5] = np.copysign(np.nan, sign)
     tallies.compare_bits(results, ["avx512", "avx2"])
     assert tallies.differing == {"avx512, avx2": 1}
     assert tallies.compared == {"avx512, avx2": batch.x.size + len(batch.x)}

@@ -37,3 +37,10 @@ def ulp_error(computed: np.ndarray, exact: Exact) -> np.ndarray:
     right = np.isinf(rounded) & (computed == rounded)
     wrong = np.isnan(error) | (np.isinf(computed) & ~right)
     return np.where(right, 0.0, np.where(wrong, np.inf, error))
+
+
+def bits(a: np.ndarray) -> np.ndarray:
+    """As unsigned integers; all NaN alike, as IEEE 754 leaves their sign and payload open."""
+    one_nan = a.copy()
+    one_nan[np.isnan(a)] = np.nan
+    return one_nan.view(f"u{a.itemsize}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from tests import bulk, truth
 from tests.outputs import ELEMENTS, Output
-from tests.ulp import ulp_error
+from tests.ulp import bits, ulp_error
 
 BLOCK = 1 << 16  # values that a thread judges at once: their truth stays in its caches
 # Of rows with up to LONGEST classes the KEPT worst are kept; a climb starts from them, and 400 bits
@@ -137,7 +137,7 @@ class Tallies:
     def compare_bits(self, results: dict[str, dict[str, np.ndarray]], isas: list[str]) -> None:
         """Count the values in which the first of these ISAs and each other differ."""
         for whose in results.values():
-            first, *others = [_bits(whose[isa]) for isa in isas]
+            first, *others = [bits(whose[isa]) for isa in isas]
             for isa, other in zip(isas[1:], others):
                 pair = f"{isas[0]}, {isa}"
                 self.compared[pair] = self.compared.get(pair, 0) + first.size
@@ -145,16 +145,12 @@ class Tallies:
                 self.differing[pair] = self.differing.get(pair, 0) + int(differing)
 
 
-def _bits(a: np.ndarray) -> np.ndarray:
-    return a.view(f"u{a.itemsize}")
-
-
 def _distinct(whose: dict[str, np.ndarray]) -> Iterator[tuple[list[str], np.ndarray]]:
     """(libraries that gave these bits, result) for each different result."""
     rest = dict(whose)
     while rest:
         got = next(iter(rest.values()))
-        owners = [who for who, other in rest.items() if np.array_equal(_bits(got), _bits(other))]
+        owners = [who for who, other in rest.items() if np.array_equal(bits(got), bits(other))]
         yield owners, got
         rest = {who: other for who, other in rest.items() if who not in owners}
 
