@@ -167,6 +167,7 @@ static void scale_block(void *task, ptrdiff_t b)
 {
     const pieces *p = task;
     p->kernel->scale(p->job, p->row, b, p->state);
+    CE_STREAM_FENCE;
 }
 
 /* Few rows of several blocks: the threads share every row. */

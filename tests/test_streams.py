@@ -9,8 +9,8 @@ import pytest
 
 import cecore as ce
 
-LARGE = 32 * 2**20  # bytes from which results are streamed
-PARTS = 3  # none of which is
+LARGE = 16 * 2**20  # bytes from which all results are streamed
+PARTS = 6  # none of which is
 pytestmark = pytest.mark.skipif(
     ce.isa() not in ("avx2", "avx512"), reason="plain C stores every result in the caches"
 )
@@ -104,6 +104,24 @@ def check(calls, name, dtype, classes):
 @pytest.mark.parametrize("name", ROWS)
 def test_rows_of_large_results(name, dtype, classes):
     check(ROWS, name, dtype, classes)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_that_threads_share(name, dtype):
+    """Against results in place of the logits, which are not streamed."""
+    call, kind, count = ROWS[name]
+    x, labels = logits_and_labels(dtype, LARGE // np.dtype(dtype).itemsize + 7)
+    expected = [x[-1:].copy(), np.empty_like(x[-1:])][:count]
+    call(expected[0], labels[kind][-1:], tuple(expected))
+    for offset, threads in ((0, 1), (3, 2), (4, 3)):
+        results, around = guarded(expected[0].shape, dtype, offset, count)
+        with ce.num_threads(threads):
+            call(x[-1:], labels[kind][-1:], tuple(results))
+        for result, want, memory in zip(results, expected, around):
+            np.testing.assert_array_equal(result, want)
+            assert np.all(memory[: GUARD + offset] == UNTOUCHED)
+            assert np.all(memory[GUARD + offset + x.shape[1] :] == UNTOUCHED)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

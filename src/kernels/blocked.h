@@ -11,17 +11,19 @@ typedef struct {
     ptrdiff_t top; /* class of the maximum */
     streams out;
     io *kept;      /* the row's e_j, if no output holds them and one thread has the row, or NULL */
+    int is_direct; /* nothing holds them: direct.h */
 } block_state;
 
 CE_INLINE io *block_store(const ce_job *job, ptrdiff_t row, ptrdiff_t from, const block_state *s)
 {
-    return row_store(job, row, from, s->kept ? s->kept + from : NULL);
+    return s->is_direct ? NULL : row_store(job, row, from, s->kept ? s->kept + from : NULL);
 }
 
 /* The label's logit is read before out, which may be the logits, is written. */
 CE_INLINE void wide_begin(const ce_job *job, ptrdiff_t row, block_state *s, int op)
 {
     group_set(&s->g, job, row, 1, op);
+    s->is_direct = !s->out.out.waiting && job_is_direct(job, op);
 }
 
 CE_INLINE void wide_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, block_state *s, int op)
@@ -86,21 +88,33 @@ CE_INLINE void wide_scale(const ce_job *job, ptrdiff_t row, ptrdiff_t b, const b
 {
     const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], from = b * block_size(classes);
     const ptrdiff_t n = block_end(classes, from) - from;
-    if (op == CE_LOG_SOFTMAX) {
-        const logit_run x = row_x(job, row, from, n);
-        const ext L = log1p_of(&s->z);
-        wide_log_softmax_of(&x, s->z.m, x_hi(L), x_lo(L), row_out(job, &job->out, row, from));
-        return;
-    }
+    const result_run out = row_out(job, &job->out, row, from);
+    const logit_run x = row_x(job, row, from, n);
+    direct d = {.m = s->z.m};
     real m[VL];
-    v_store_real(m, v_set1(s->part[b / VL].m[b % VL]));
-    finish q;
-    finish_set(&q, &s->z, &s->g.gradient, &s->g.hessian, m, op);
-    wide_results(job, row, from, n, block_store(job, row, from, s), m[0], &q, op);
+    if (op == CE_LOG_SOFTMAX) {
+        const ext L = log1p_of(&s->z);
+        d.hi = x_hi(L);
+        d.lo = x_lo(L);
+    } else {
+        v_store_real(m, v_set1(s->part[b / VL].m[b % VL]));
+        d.r = reference_of(v_set1(m[0]));
+        finish_set(&d.q, &s->z, &s->g.gradient, &s->g.hessian, m, op);
+    }
+    if (s->is_direct)
+        direct_block(&d, &x, labels_at(job, row, from), (io *)out.p,
+                     (io *)row_out(job, &job->hessian, row, from).p, op);
+    else if (op == CE_LOG_SOFTMAX)
+        wide_log_softmax_of(&x, d.m, d.hi, d.lo, out);
+    else
+        wide_results(job, row, from, n, block_store(job, row, from, s), m[0], &d.q, op);
 }
 
+/* After a fence, where other results were streamed: these lie among them. */
 CE_ONCE void wide_exact(const ce_job *job, const block_state *s, int op)
 {
+    if (s->is_direct)
+        CE_STREAM_FENCE;
     if (op_is_sparse(op) && op_has_gradient(op))
         put_label_entries(job, &s->g, &s->exact);
     if (op_marks_top(op))

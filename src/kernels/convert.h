@@ -171,3 +171,16 @@ CE_INLINE void round_lanes(const io *x, char *p, ce_type type)
     else
         unstage(x, p, type_size(type), type, VL);
 }
+
+/* n elements of a vec; a constant VL in the loop over whole ones. */
+CE_INLINE vec load_run(const io *p, int n, real fill)
+{
+    return n == VL ? v_load(p) : v_load_n(p, n, fill);
+}
+CE_INLINE void store_run(io *p, vec a, int n)
+{
+    if (n == VL)
+        v_store(p, a);
+    else
+        v_store_n(p, a, n);
+}

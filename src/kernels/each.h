@@ -19,19 +19,6 @@ typedef struct {
     int streamed; /* out and hessian begin with a line, and go past the caches */
 } each_run;
 
-/* n is a constant VL in the loop over whole vecs. */
-CE_INLINE vec load_run(const io *p, int n, real fill)
-{
-    return n == VL ? v_load(p) : v_load_n(p, n, fill);
-}
-CE_INLINE void store_run(io *p, vec a, int n)
-{
-    if (n == VL)
-        v_store(p, a);
-    else
-        v_store_n(p, a, n);
-}
-
 CE_INLINE vec load_labels(const each_run *r, ptrdiff_t j, int n, int packed)
 {
     return packed ? labels_of_bits(r->bits, r->first + j) : load_run(r->y + j, n, 0);
@@ -193,9 +180,10 @@ CE_INLINE const io *each_source(const ce_array *a, const ce_job *job, ptrdiff_t 
 /* Two arrays of results only if their lines begin at the same elements. */
 CE_INLINE int each_streams(const ce_job *job, int op)
 {
-    return V_STREAMS && op != CE_SIGMOID_LOSS && array_streams(job, &job->out) &&
+    const ptrdiff_t least = op_has_value(op) ? STREAM_LABELLED_BYTES : STREAM_BYTES;
+    return V_STREAMS && op != CE_SIGMOID_LOSS && array_streams(job, &job->out, least) &&
            (op != CE_SIGMOID_HESSIAN ||
-            (array_streams(job, &job->hessian) &&
+            (array_streams(job, &job->hessian, least) &&
              stream_phase(job->out.data) == stream_phase(job->hessian.data)));
 }
 

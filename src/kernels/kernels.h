@@ -17,6 +17,7 @@
 #include "vertical.h"
 #include "wide.h"
 #include "short.h"
+#include "direct.h"
 #include "blocked.h"
 #include "labels.h"
 #include "each.h"
