@@ -3,21 +3,22 @@
  * e_j that wait in an output come back from memory, where a row is longer than scratch memory: five
  * passes over lines (logits, results read to be written, written, read, written) where the logits
  * twice and the results once are three. So exp is computed twice, and the results go past the
- * caches. Softmax of 1 x 8M, float32, one thread 2.8 -> 2.5 ms, two 2.4 -> 1.8; float64 two threads
- * 5.2 -> 3.9. One thread alone has arithmetic enough with float64, dense labels or a Hessian (4 x 1M
- * 0.43 -> 0.47 ms): there e_j wait.
+ * caches. The more threads share the memory, the more that pays: softmax of 1 x 8M in float32 with
+ * AVX-512, one thread 2.8 -> 2.5 ms, two 2.4 -> 1.8; with AVX2 4.1 -> 4.9 and 3.1 -> 2.6; gradient and
+ * Hessian of 4 x 1M with AVX-512 1.7 -> 1.9 and 1.35 -> 1.15.
  */
 
 /* Of a row, in every lane: log_softmax is made of m and hi + lo, all else of r and q. */
 typedef struct { reference r; finish q; vec m, hi, lo; } direct;
 
 /* Whether a job is better off so; two arrays of results only if their lines begin at the same
- * elements. */
+ * elements. The arithmetic of one thread may take as long as five passes do, that of several not:
+ * so many threads there must be more for what is slower. */
 CE_INLINE int job_is_direct(const ce_job *job, int op)
 {
-    const int light = op == CE_LOG_SOFTMAX ||
-                      (sizeof(io) == sizeof(float) && !op_is_dense(op) && !op_has_hessian(op));
-    return job_streams(job, op) && (light || job->threads > 1) &&
+    const int slower = (V_PAIRED == 1) /* not AVX-512 */ + (sizeof(io) == sizeof(double)) +
+                       op_is_dense(op) + op_has_hessian(op);
+    return job_streams(job, op) && (op == CE_LOG_SOFTMAX || job->threads > slower) &&
            (!op_has_hessian(op) ||
             stream_phase(job->out.data) == stream_phase(job->hessian.data));
 }
