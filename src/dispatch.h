@@ -5,11 +5,12 @@
 #include "cecore.h"
 
 /* One operation. run computes rows (or elements) [first, last). The others split a row of several
- * blocks: begin, reduce every block, merge, scale every block, put the exact entries. */
+ * blocks: begin, reduce every block, merge, scale every block, put the exact entries. Blocks from
+ * `block` to `end` are faster reduced in one go. */
 typedef struct {
     void (*run)(const ce_job *job, ptrdiff_t first, ptrdiff_t last);
     void (*begin)(const ce_job *job, ptrdiff_t row, void *state);
-    void (*reduce)(const ce_job *job, ptrdiff_t row, ptrdiff_t block, void *state);
+    void (*reduce)(const ce_job *job, ptrdiff_t row, ptrdiff_t block, ptrdiff_t end, void *state);
     void (*merge)(const ce_job *job, void *state);
     void (*scale)(const ce_job *job, ptrdiff_t row, ptrdiff_t block, void *state);
     void (*exact)(const ce_job *job, void *state);

@@ -157,10 +157,11 @@ static void run_chunk(void *task, ptrdiff_t i)
     CE_STREAM_FENCE;
 }
 
-static void reduce_block(void *task, ptrdiff_t b)
+static void reduce_blocks(void *task, ptrdiff_t i)
 {
     const pieces *p = task;
-    p->kernel->reduce(p->job, p->row, b, p->state);
+    p->kernel->reduce(p->job, p->row, i * p->size, part_end(p->units, p->size, i * p->size),
+                      p->state);
 }
 
 static void scale_block(void *task, ptrdiff_t b)
@@ -174,11 +175,13 @@ static void scale_block(void *task, ptrdiff_t b)
 static void run_blocks(const ce_job *job, const ce_kernel *kernel, ptrdiff_t blocks, int threads)
 {
     CE_ALIGN64 char state[CE_STATE_MAX];
-    pieces p = {.job = job, .kernel = kernel, .state = state};
+    pieces p = {.job = job, .kernel = kernel, .state = state, .units = blocks};
+    const ptrdiff_t size = blocks / (4 * threads);
+    p.size = size > 1 ? size : 1;
     memset(state, 0, sizeof state);
     for (; p.row < rows_of(job); p.row++) {
         kernel->begin(job, p.row, state);
-        ce_share(reduce_block, &p, blocks, threads);
+        ce_share(reduce_blocks, &p, (blocks + p.size - 1) / p.size, threads);
         kernel->merge(job, state);
         if (job->out.data)
             ce_share(scale_block, &p, blocks, threads);

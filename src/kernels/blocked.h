@@ -26,19 +26,37 @@ CE_INLINE void wide_begin(const ce_job *job, ptrdiff_t row, block_state *s, int 
     s->is_direct = !s->out.out.waiting && job_is_direct(job, op);
 }
 
-CE_INLINE void wide_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, block_state *s, int op)
+/* Blocks [b, end), together at most VL. */
+CE_INLINE void wide_reduce_blocks(const ce_job *job, ptrdiff_t row, ptrdiff_t b, ptrdiff_t end,
+                                  block_state *s, int op)
 {
-    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS];
-    const ptrdiff_t from = b * block_size(classes);
-    const ptrdiff_t n = block_end(classes, from) - from;
+    const ptrdiff_t classes = job->shape[CE_CLASS_AXIS], size = block_size(classes);
+    const ptrdiff_t ahead = (end - b) * size;
     CE_ALIGN64 io copy[CE_BLOCK];
-    logit_run x = row_x(job, row, from, n);
-    const char *next = x.p + n * type_size(x.type);
-    const real m = wide_max_of(&x, copy);
-    const wide_part w = {x, labels_at(job, row, from), next - x.p,
-                         n * job->labels.stride[CE_CLASS_AXIS], m,
-                         block_store(job, row, from, s), &s->out};
-    wide_block(&w, s->part + b / VL, (int)(b % VL), op);
+    logit_run x[VL];
+    real m[VL];
+    for (ptrdiff_t i = 0; i < end - b; i++) {
+        const ptrdiff_t from = (b + i) * size;
+        x[i] = row_x(job, row, from, block_end(classes, from) - from);
+        m[i] = wide_max_of(x + i, copy); /* of another type than io there is one block */
+    }
+    for (ptrdiff_t i = 0; i < end - b; i++) {
+        const ptrdiff_t from = (b + i) * size;
+        const char *next = row_x(job, row, from, 0).p + ahead * type_size(job->x.type);
+        const wide_part w = {x[i], labels_at(job, row, from), next - x[i].p,
+                             ahead * job->labels.stride[CE_CLASS_AXIS], m[i],
+                             block_store(job, row, from, s), &s->out};
+        wide_block(&w, s->part + (b + i) / VL, (int)((b + i) % VL), op);
+    }
+}
+CE_INLINE void wide_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, ptrdiff_t end,
+                           block_state *s, int op)
+{
+    const int together = wide_together(job, block_size(job->shape[CE_CLASS_AXIS]));
+    for (ptrdiff_t n; b < end; b += n) {
+        n = end - b < together ? end - b : together;
+        wide_reduce_blocks(job, row, b, b + n, s, op);
+    }
 }
 
 /* The shares of VL blocks at a time, then lane by lane in the order of the blocks. */
@@ -125,8 +143,7 @@ CE_INLINE void blocked_row(const ce_job *job, ptrdiff_t row, block_state *s, con
 {
     const ptrdiff_t count = block_count(job->shape[CE_CLASS_AXIS]);
     k->begin(job, row, s);
-    for (ptrdiff_t b = 0; b < count; b++)
-        k->reduce(job, row, b, s);
+    k->reduce(job, row, 0, count, s);
     streams_rest(&s->out, job->op);
     k->merge(job, s);
     for (ptrdiff_t b = 0; b < count && job->out.data; b++)

@@ -32,9 +32,10 @@ CE_INLINE int job_is_narrow(const ce_job *job)
     {                                                                                          \
         wide_begin(job, row, (block_state *)state, op);                                        \
     }                                                                                          \
-    static void name##_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, void *state)      \
+    static void name##_reduce(const ce_job *job, ptrdiff_t row, ptrdiff_t b, ptrdiff_t end,    \
+                              void *state)                                                     \
     {                                                                                          \
-        wide_reduce(job, row, b, (block_state *)state, op);                                    \
+        wide_reduce(job, row, b, end, (block_state *)state, op);                               \
     }                                                                                          \
     static void name##_merge(const ce_job *job, void *state)                                   \
     {                                                                                          \
