@@ -30,6 +30,8 @@
 #define SUM_VALUES 1024 /* values kept at a time while summing; a multiple of GROUP */
 #define PACKED_BYTES (1 << 20) /* of labels at the least: fewer are still in the caches later */
 #define PACKED_LABELS (8 * CE_SCRATCH - CHUNK_ELEMENTS) /* whole chunks; a read may end past them */
+#define LONG_ROW (CE_SCRATCH / 2) /* bytes */
+#define LONG_ROWS 4
 #define SHARED_ROWS 64 /* at most so many rows are shared by threads block by block */
 #define SHARED_CLASSES 131072 /* and none that is shorter: 1 x 100000 takes 1.4 times as long so */
 
@@ -120,6 +122,11 @@ static ptrdiff_t work_of(const ce_job *job)
 
 int ce_is_small(const ce_job *job) { return work_of(job) < HOT; }
 
+static ptrdiff_t value_size(ce_type type)
+{
+    return type == CE_F32 ? sizeof(float) : sizeof(double);
+}
+
 /* Units a chunk; whole groups of rows where rows are short. */
 static ptrdiff_t chunk_of(ptrdiff_t width)
 {
@@ -134,6 +141,15 @@ static ptrdiff_t piece_of(ptrdiff_t units, ptrdiff_t chunk, int threads)
 {
     const ptrdiff_t size = units / ((ptrdiff_t)threads * PIECES_A_THREAD);
     return size > chunk ? size / chunk * chunk : chunk;
+}
+
+/* The same of rows. A long one leaves while the next of its piece is computed (blocked.h). */
+static ptrdiff_t row_piece_of(const ce_job *job, ptrdiff_t rows, ptrdiff_t chunk, int threads)
+{
+    const ptrdiff_t size = piece_of(rows, chunk, threads), most = rows / threads;
+    if (job->shape[CE_CLASS_AXIS] * value_size(job->type) < LONG_ROW || size >= LONG_ROWS)
+        return size;
+    return most < size ? size : most < LONG_ROWS ? most : LONG_ROWS;
 }
 
 static ptrdiff_t part_end(ptrdiff_t units, ptrdiff_t size, ptrdiff_t first)
@@ -187,11 +203,6 @@ static void run_blocks(const ce_job *job, const ce_kernel *kernel, ptrdiff_t blo
             ce_share(scale_block, &p, blocks, threads);
         kernel->exact(job, state);
     }
-}
-
-static ptrdiff_t value_size(ce_type type)
-{
-    return type == CE_F32 ? sizeof(float) : sizeof(double);
 }
 
 /* Where value i of the job goes when it is kept in a buffer that starts with value `first`. */
@@ -347,7 +358,8 @@ void ce_run(const ce_job *job)
     } else if (threads == 1) {
         kernel->run(job, 0, units);
     } else {
-        const ptrdiff_t size = piece_of(units, chunk, threads);
+        const ptrdiff_t size = by_row ? row_piece_of(job, units, chunk, threads)
+                                      : piece_of(units, chunk, threads);
         pieces p = {.job = job, .kernel = kernel, .units = units, .size = size};
         ce_share(run_chunk, &p, (units + size - 1) / size, threads);
     }

@@ -151,33 +151,54 @@ CE_INLINE void blocked_row(const ce_job *job, ptrdiff_t row, block_state *s, con
     k->exact(job, s);
 }
 
+/* Bytes of scratch memory that an array's row takes while it waits. */
+CE_INLINE ptrdiff_t waiting_bytes(const ce_job *job)
+{
+    return job->shape[CE_CLASS_AXIS] * (ptrdiff_t)sizeof(io) + STREAM_LINE;
+}
+
 /* Whether a row, or two of them, fit into what second-level caches hold of scratch memory. */
 CE_INLINE int blocked_fits(const ce_job *job, int rows)
 {
-    const ptrdiff_t bytes = job->shape[CE_CLASS_AXIS] * (ptrdiff_t)sizeof(io) + STREAM_LINE;
-    return CE_STREAMS && bytes <= CE_SCRATCH / 2 / rows;
+    return CE_STREAMS && waiting_bytes(job) <= CE_SCRATCH / 2 / rows;
+}
+
+/* Whether longer rows wait in memory that the last-level cache holds for all threads, which saves
+ * their exp a second time: softmax of 4 x 1M in float32, one thread, 1.21 -> 0.92 ms. Not that of
+ * log-softmax, nor two arrays: no faster so. */
+CE_INLINE int blocked_waits(const ce_job *job, ptrdiff_t rows)
+{
+    return rows > 1 && op_stores_exp(job->op) && !op_has_hessian(job->op) &&
+           job->threads * waiting_bytes(job) <= STREAM_BYTES;
 }
 
 /* Rows of several blocks, one after the other. */
 CE_ONCE void blocked_rows(const ce_job *job, ptrdiff_t row0, ptrdiff_t row1, const ce_kernel *k)
 {
-    const int streamed = job_streams(job, job->op) &&
-                         blocked_fits(job, op_has_hessian(job->op) ? 2 : 1);
+    const int streams = job_streams(job, job->op);
     const int keeps = op_stores_exp(job->op) && !is_io(&job->out) && blocked_fits(job, 1);
+    const size_t bytes = (size_t)waiting_bytes(job);
+    char *scratch = NULL, *longer = NULL;
     block_state s;
     ce_job near = *job;
     memset(&s.part, 0, sizeof s.part);
-    s.out = streamed ? streams_in(ce_scratch()) : streams_none();
+    if (streams && blocked_fits(job, op_has_hessian(job->op) ? 2 : 1))
+        scratch = ce_scratch();
+    else if (streams && bytes >= ce_memory_from && blocked_waits(job, row1 - row0))
+        scratch = longer = ce_memory_malloc(NULL, bytes);
+    s.out = scratch ? streams_in(scratch) : streams_none();
     s.kept = keeps ? (io *)(void *)ce_scratch() : NULL;
     for (ptrdiff_t row = row0; row < row1; row++) {
-        if (streamed)
+        if (scratch)
             near.out = waiting_rows(&s.out.out, job, &job->out, row);
-        if (streamed && op_has_hessian(job->op))
+        if (scratch && op_has_hessian(job->op))
             near.hessian = waiting_rows(&s.out.hessian, job, &job->hessian, row);
         blocked_row(&near, row, &s, k);
-        if (streamed)
+        if (scratch)
             streams_begin(&s.out, job, row, 1, job->op);
     }
-    if (streamed)
+    if (scratch)
         streams_end(&s.out, job->op);
+    if (longer)
+        ce_memory_free(NULL, longer, bytes);
 }
