@@ -28,6 +28,18 @@ typedef struct {
     vec s, inverse;       /* of plain.h: the sum without one maximum, 1/(1 + s) */
 } narrow_work;
 
+CE_INLINE vec narrow_labels(const ce_job *job, group *g)
+{
+    const ce_array *a = &job->labels;
+    real label[VL];
+    if (a->type == CE_I64 && a->stride[2] == (ptrdiff_t)sizeof(int64_t) && g->n == VL)
+        return v_load_classes(row_place(job, a, g->first)); /* the common case, quickly */
+    read_labels(job, g);
+    for (int i = 0; i < VL; i++)
+        label[i] = (real)g->label[i];
+    return v_load_real(label);
+}
+
 /* Read a group of rows; their maxima. */
 CE_INLINE void narrow_read(const ce_job *job, columns *a, narrow_work *w, ptrdiff_t classes,
                            narrow_way way, int op)
@@ -39,13 +51,8 @@ CE_INLINE void narrow_read(const ce_job *job, columns *a, narrow_work *w, ptrdif
         strip_move(&a->y, w->g.first, w->g.n);
         strip_load_all(&a->y, classes, 0, w->y, way == NARROW_SORTED);
     }
-    if (op_is_sparse(op)) {
-        real label[VL];
-        read_labels(job, &w->g);
-        for (int i = 0; i < VL; i++)
-            label[i] = (real)w->g.label[i];
-        w->label = v_load_real(label);
-    }
+    if (op_is_sparse(op))
+        w->label = narrow_labels(job, &w->g);
     for (ptrdiff_t k = 1; k < classes; k++) {
         m = v_max(m, w->x[k]);
         if (op_is_sparse(op)) {

@@ -51,6 +51,18 @@ CE_INLINE void v_store_n(io *p, vec a, int n)
         _mm256_maskstore_ps(p + 8, t_first(n, 8), a.b);
 }
 CE_INLINE vec v_load_real(const real *p) { return v_load(p); }
+/* VL class numbers that adjoin, int64 below 2^31. */
+CE_INLINE __m256 t_load_classes(const char *p)
+{
+    const __m256 a = _mm256_loadu_ps((const float *)(const void *)p);
+    const __m256 b = _mm256_loadu_ps((const float *)(const void *)(p + 32));
+    const __m256i low = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88));
+    return _mm256_cvtepi32_ps(_mm256_permute4x64_epi64(low, 0xD8));
+}
+CE_INLINE vec v_load_classes(const char *p)
+{
+    return (vec){t_load_classes(p), t_load_classes(p + 64)};
+}
 CE_INLINE void v_store_real(real *p, vec a) { v_store(p, a); }
 
 CE_INLINE vec v_as_stored(vec a) { return a; } /* as it comes back from an array */

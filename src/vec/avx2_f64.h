@@ -49,6 +49,17 @@ CE_INLINE void v_store_n(io *p, vec a, int n)
         _mm256_maskstore_pd(p + 4, t_first(n, 4), a.b);
 }
 CE_INLINE vec v_load_real(const real *p) { return v_load(p); }
+/* VL class numbers that adjoin, int64 below 2^31. */
+CE_INLINE __m256d t_load_classes(const char *p)
+{
+    const __m256i even = _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6);
+    const __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    return _mm256_cvtepi32_pd(_mm256_castsi256_si128(_mm256_permutevar8x32_epi32(low, even)));
+}
+CE_INLINE vec v_load_classes(const char *p)
+{
+    return (vec){t_load_classes(p), t_load_classes(p + 32)};
+}
 CE_INLINE void v_store_real(real *p, vec a) { v_store(p, a); }
 
 CE_INLINE vec v_as_stored(vec a) { return a; } /* as it comes back from an array */

@@ -29,6 +29,13 @@ CE_INLINE vec v_load_n(const io *p, int n, real fill)
 }
 CE_INLINE void v_store_n(io *p, vec a, int n) { _mm512_mask_storeu_ps(p, m_first(n), a); }
 CE_INLINE vec v_load_real(const real *p) { return _mm512_loadu_ps(p); }
+/* VL class numbers that adjoin, int64 below 2^31. */
+CE_INLINE vec v_load_classes(const char *p)
+{
+    const __m256i a = _mm512_cvtepi64_epi32(_mm512_loadu_si512(p));
+    const __m256i b = _mm512_cvtepi64_epi32(_mm512_loadu_si512(p + 64));
+    return _mm512_cvtepi32_ps(_mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1));
+}
 CE_INLINE void v_store_real(real *p, vec a) { _mm512_storeu_ps(p, a); }
 
 CE_INLINE vec v_as_stored(vec a) { return a; } /* as it comes back from an array */

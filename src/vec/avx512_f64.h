@@ -28,6 +28,11 @@ CE_INLINE vec v_load_n(const io *p, int n, real fill)
 }
 CE_INLINE void v_store_n(io *p, vec a, int n) { _mm512_mask_storeu_pd(p, m_first(n), a); }
 CE_INLINE vec v_load_real(const real *p) { return _mm512_loadu_pd(p); }
+/* VL class numbers that adjoin, int64 below 2^31. */
+CE_INLINE vec v_load_classes(const char *p)
+{
+    return _mm512_cvtepi64_pd(_mm512_loadu_si512(p));
+}
 CE_INLINE void v_store_real(real *p, vec a) { _mm512_storeu_pd(p, a); }
 
 CE_INLINE vec v_as_stored(vec a) { return a; } /* as it comes back from an array */

@@ -34,6 +34,15 @@ CE_INLINE void v_store_n(io *p, vec a, int n)
         p[i] = (io)a.x[i];
 }
 CE_INLINE vec v_load_real(const real *p) { vec r; LANES r.x[i] = p[i]; return r; }
+/* VL class numbers that adjoin, int64 below 2^31. */
+CE_INLINE vec v_load_classes(const char *p)
+{
+    int64_t class[VL];
+    vec r;
+    memcpy(class, p, sizeof class);
+    LANES r.x[i] = (real)class[i];
+    return r;
+}
 CE_INLINE void v_store_real(real *p, vec a) { LANES p[i] = a.x[i]; }
 
 /* a as it comes back from an array of io */
