@@ -424,15 +424,12 @@ ptrdiff_t ce_find_bad(const ce_array *a, const ptrdiff_t shape[CE_AXES], ce_chec
     return run_search(&s, threads);
 }
 
-/* One thread alone computes for longer than it reads: 1e7 labels of float32, gradient and Hessian, 4.4
- * ms, and 4.6 with bits; two threads 3.5 and 3.1. */
 ptrdiff_t ce_find_bad_label(ce_job *job)
 {
     const ce_type type = job->labels.type;
     search s = {.a = &job->labels, .shape = job->shape, .check = CE_CHECK_UNIT,
                 .n = elements_of(job->shape), .found = PTRDIFF_MAX};
-    if ((type == CE_F32 || type == CE_F64) && s.n * value_size(type) >= PACKED_BYTES &&
-        threads_for(job->threads, s.n) > 1)
+    if ((type == CE_F32 || type == CE_F64) && s.n * value_size(type) >= PACKED_BYTES)
         s.bits = (unsigned char *)ce_scratch();
     if (s.bits)
         s.packed = s.n < PACKED_LABELS ? s.n : PACKED_LABELS;
