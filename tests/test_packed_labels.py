@@ -13,9 +13,9 @@ N = 600_001  # enough for threads at any time, and for bits; not whole chunks or
 PACKED_AT_MOST = 8 * 2**21 - 32768
 
 
-@pytest.fixture(autouse=True)
-def _two_threads():
-    with ce.num_threads(2):
+@pytest.fixture(autouse=True, params=[1, 2])
+def _threads(request):
+    with ce.num_threads(request.param):
         yield
 
 
