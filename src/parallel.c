@@ -143,11 +143,17 @@ static ptrdiff_t piece_of(ptrdiff_t units, ptrdiff_t chunk, int threads)
     return size > chunk ? size / chunk * chunk : chunk;
 }
 
+static int has_long_rows(const ce_job *job)
+{
+    return is_row_operation(job->op) &&
+           job->shape[CE_CLASS_AXIS] * value_size(job->type) >= LONG_ROW;
+}
+
 /* The same of rows. A long one leaves while the next of its piece is computed (blocked.h). */
 static ptrdiff_t row_piece_of(const ce_job *job, ptrdiff_t rows, ptrdiff_t chunk, int threads)
 {
     const ptrdiff_t size = piece_of(rows, chunk, threads), most = rows / threads;
-    if (job->shape[CE_CLASS_AXIS] * value_size(job->type) < LONG_ROW || size >= LONG_ROWS)
+    if (!has_long_rows(job) || size >= LONG_ROWS)
         return size;
     return most < size ? size : most < LONG_ROWS ? most : LONG_ROWS;
 }
@@ -335,6 +341,24 @@ static void run_blocks_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t
     *job->total = total_of(buffer, job->type, rows, chunk);
 }
 
+static void run_pieces(const ce_job *job, const ce_kernel *kernel, ptrdiff_t units, ptrdiff_t size,
+                       int threads)
+{
+    pieces p = {.job = job, .kernel = kernel, .units = units, .size = size};
+    ce_share(run_chunk, &p, (units + size - 1) / size, threads);
+}
+
+/* Parts of a sum are too few rows for one to leave while the next is computed. */
+static void run_long_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t rows,
+                         ptrdiff_t chunk, int threads)
+{
+    CE_ALIGN64 char buffer[SUM_VALUES * sizeof(double)];
+    ce_job whole = *job;
+    whole.value = values_in(buffer, job, 0);
+    run_pieces(&whole, kernel, rows, row_piece_of(job, rows, chunk, threads), threads);
+    *job->total = total_of(buffer, job->type, rows, chunk);
+}
+
 void ce_run(const ce_job *job)
 {
     const ce_kernels *kernels = ce_kernels_of(job->type);
@@ -353,15 +377,14 @@ void ce_run(const ce_job *job)
             run_blocks_sum(job, kernel, blocks, rows, chunk, threads);
         else
             run_blocks(job, kernel, blocks, threads);
+    } else if (job->total && has_long_rows(job) && rows <= SUM_VALUES) {
+        run_long_sum(job, kernel, rows, chunk, threads);
     } else if (job->total) {
         run_sum(job, kernel, units, chunk, threads);
     } else if (threads == 1) {
         kernel->run(job, 0, units);
     } else {
-        const ptrdiff_t size = by_row ? row_piece_of(job, units, chunk, threads)
-                                      : piece_of(units, chunk, threads);
-        pieces p = {.job = job, .kernel = kernel, .units = units, .size = size};
-        ce_share(run_chunk, &p, (units + size - 1) / size, threads);
+        run_pieces(job, kernel, units, row_piece_of(job, units, chunk, threads), threads);
     }
     job_ended(work);
 }
