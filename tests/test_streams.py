@@ -9,7 +9,7 @@ import pytest
 
 import cecore as ce
 
-LARGE = 16 * 2**20  # bytes from which all results are streamed
+LARGE = 16 * 2**20  # bytes: all results of 15 MiB and more are streamed
 PARTS = 6  # none of which is
 pytestmark = pytest.mark.skipif(
     ce.isa() not in ("avx2", "avx512"), reason="plain C stores every result in the caches"

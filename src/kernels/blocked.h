@@ -163,13 +163,18 @@ CE_INLINE int blocked_fits(const ce_job *job, int rows)
     return CE_STREAMS && waiting_bytes(job) <= CE_SCRATCH / 2 / rows;
 }
 
-/* Whether longer rows wait in memory that the last-level cache holds for all threads, which saves
- * their exp a second time: softmax of 4 x 1M in float32, one thread, 1.21 -> 0.92 ms. Not that of
+/* Bytes of longer rows that wait, of all threads: a quarter of a last-level cache, which logits and
+ * neighbours share. */
+#define BLOCKED_WAITING (8 << 20)
+
+/* Whether longer rows wait in memory that the last-level cache holds, which saves their exp a second
+ * time: softmax of 4 x 1M in float32, one thread, 1.21 -> 0.92 ms. With 16 MiB two threads with
+ * float64 took 1.7 ms on a quiet machine, else 2.6, where computing twice takes 1.8. Not
  * log-softmax, nor two arrays: no faster so. */
 CE_INLINE int blocked_waits(const ce_job *job, ptrdiff_t rows)
 {
     return rows > 1 && op_stores_exp(job->op) && !op_has_hessian(job->op) &&
-           job->threads * waiting_bytes(job) <= STREAM_BYTES;
+           job->threads * waiting_bytes(job) <= BLOCKED_WAITING;
 }
 
 /* Rows of several blocks, one after the other. */
