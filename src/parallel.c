@@ -348,14 +348,18 @@ static void run_pieces(const ce_job *job, const ce_kernel *kernel, ptrdiff_t uni
     ce_share(run_chunk, &p, (units + size - 1) / size, threads);
 }
 
-/* Parts of a sum are too few rows for one to leave while the next is computed. */
-static void run_long_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t rows,
+/* All values are kept where the parts of a sum would be so few rows that results, which wait for the
+ * next rows to hide their way out, seldom could. */
+static void run_kept_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t rows,
                          ptrdiff_t chunk, int threads)
 {
     CE_ALIGN64 char buffer[SUM_VALUES * sizeof(double)];
     ce_job whole = *job;
     whole.value = values_in(buffer, job, 0);
-    run_pieces(&whole, kernel, rows, row_piece_of(job, rows, chunk, threads), threads);
+    if (threads == 1)
+        kernel->run(&whole, 0, rows);
+    else
+        run_pieces(&whole, kernel, rows, row_piece_of(job, rows, chunk, threads), threads);
     *job->total = total_of(buffer, job->type, rows, chunk);
 }
 
@@ -377,8 +381,8 @@ void ce_run(const ce_job *job)
             run_blocks_sum(job, kernel, blocks, rows, chunk, threads);
         else
             run_blocks(job, kernel, blocks, threads);
-    } else if (job->total && has_long_rows(job) && rows <= SUM_VALUES) {
-        run_long_sum(job, kernel, rows, chunk, threads);
+    } else if (job->total && by_row && rows <= SUM_VALUES) {
+        run_kept_sum(job, kernel, rows, chunk, threads);
     } else if (job->total) {
         run_sum(job, kernel, units, chunk, threads);
     } else if (threads == 1) {
