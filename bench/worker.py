@@ -21,7 +21,7 @@ from cecore._bench.cases import WHOLE, Case, from_json
 from cecore._bench.results import PROBE, SERIAL, Result, result_to_json
 from cecore._bench.timing import after_pause, interleave
 
-_PAUSE_ROUNDS = 15  # times those of other cases: a sample is one call, a tenth more or less
+_PAUSE_ROUNDS = 15  # times those of other cases: a sample is one call, which varies
 
 
 def _in_turn(calls: Sequence[Callable[[], object]]) -> Callable[[], object]:

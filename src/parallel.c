@@ -341,8 +341,8 @@ static void run_blocks_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t
     *job->total = total_of(buffer, job->type, rows, chunk);
 }
 
-static void run_pieces(const ce_job *job, const ce_kernel *kernel, ptrdiff_t units, ptrdiff_t size,
-                       int threads)
+static void share_pieces(const ce_job *job, const ce_kernel *kernel, ptrdiff_t units,
+                         ptrdiff_t size, int threads)
 {
     pieces p = {.job = job, .kernel = kernel, .units = units, .size = size};
     ce_share(run_chunk, &p, (units + size - 1) / size, threads);
@@ -359,7 +359,7 @@ static void run_kept_sum(const ce_job *job, const ce_kernel *kernel, ptrdiff_t r
     if (threads == 1)
         kernel->run(&whole, 0, rows);
     else
-        run_pieces(&whole, kernel, rows, row_piece_of(job, rows, chunk, threads), threads);
+        share_pieces(&whole, kernel, rows, row_piece_of(job, rows, chunk, threads), threads);
     *job->total = total_of(buffer, job->type, rows, chunk);
 }
 
@@ -388,7 +388,7 @@ void ce_run(const ce_job *job)
     } else if (threads == 1) {
         kernel->run(job, 0, units);
     } else {
-        run_pieces(job, kernel, units, row_piece_of(job, units, chunk, threads), threads);
+        share_pieces(job, kernel, units, row_piece_of(job, units, chunk, threads), threads);
     }
     job_ended(work);
 }
